@@ -1,0 +1,105 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The settings every Swift target shares: Swift 6 isolation checks, explicit existentials and imports that do not leak.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+/// A Swift target with the shared settings.
+func library(_ name: String, _ path: String? = nil, _ dependencies: [Target.Dependency], resources: [Resource] = [])
+    -> Target
+{
+    .target(
+        name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", resources: resources,
+        swiftSettings: settings)
+}
+
+/// An area of the domain core: it sees the shared vocabulary and the database, never another area.
+func area(_ name: String) -> Target {
+    library(name, "Sources/Core/\(name)", ["Domain", "Postgres", "Protobuf", "TrellisAPI", "Primitives"])
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: settings)
+}
+
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "trellis",
+    products: [
+        .executable(name: "trellisd", targets: ["trellisd"]),
+        .executable(name: "trellis", targets: ["trellis"]),
+        .library(name: "TrellisClient", targets: ["TrellisClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        // The C libraries, a module map each; exactly one Swift target imports each of them.
+        .systemLibrary(name: "CUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+        .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+
+        // What everything may use: UUIDv7, times, base encodings, hashes and secret boxes. No I/O.
+        library("Primitives", nil, ["CSodium"]),
+        // One libuv loop = one thread = one task executor.
+        library("EventLoop", nil, ["CUV"]),
+
+        // HTTP/2 and gRPC.
+        library("HTTP2", nil, ["CNghttp2", "EventLoop"]),
+        library("RPC", "Sources/RPC/RPC", ["Primitives", "EventLoop", "HTTP2", "Protobuf"]),
+        library("RPCServer", "Sources/RPC/RPCServer", ["RPC", "HTTP2", "EventLoop", "Protobuf", "Primitives"]),
+        library("RPCClient", "Sources/RPC/RPCClient", ["RPC", "HTTP2", "EventLoop", "Protobuf", "Primitives"]),
+
+        // Messages: the protobuf-c runtime made safe, then the generated vocabulary.
+        library("Protobuf", nil, ["CProtobufC", "Primitives"]),
+        .target(name: "CTrellisAPI", dependencies: ["CProtobufC"], path: "Sources/CTrellisAPI"),
+        library("TrellisAPI", nil, ["CTrellisAPI", "Protobuf", "Primitives"]),
+        library("RPCServices", "Sources/RPC/RPCServices", ["RPCServer", "RPC", "Protobuf", "TrellisAPI", "Primitives"]),
+
+        // PostgreSQL on the loop.
+        library("Postgres", nil, ["CPostgres", "EventLoop", "Primitives", log]),
+
+        // The domain core.
+        library("Domain", "Sources/Core/Domain", ["Postgres", "Protobuf", "TrellisAPI", "Primitives"]),
+        library(
+            "Schema", "Sources/Core/Schema", ["Postgres", "EventLoop", "Primitives", log],
+            resources: [.embedInCode("Migrations")]),
+        area("Tenancy"),
+        area("Reference"),
+        area("Search"),
+
+        // The server.
+        library(
+            "TrellisServer", nil,
+            [
+                "Domain", "Schema", "Tenancy", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "Postgres",
+                "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
+            ]),
+        .executableTarget(
+            name: "trellisd",
+            dependencies: ["TrellisServer", "Schema", "Postgres", "EventLoop", "Primitives", arguments, log],
+            swiftSettings: settings),
+
+        // The clients, which link no server code.
+        library(
+            "TrellisClient", "clients/swift", ["RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives"]),
+        .executableTarget(
+            name: "trellis",
+            dependencies: [
+                "TrellisClient", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives", arguments,
+            ],
+            path: "clients/cli", swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,1 @@
+int trellis_api_placeholder;
