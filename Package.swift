@@ -15,8 +15,12 @@ func library(_ name: String, _ path: String? = nil, _ dependencies: [Target.Depe
     -> Target
 {
     .target(
-        name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", resources: resources,
-        swiftSettings: settings)
+        name: name,
+        dependencies: dependencies,
+        path: path ?? "Sources/\(name)",
+        resources: resources,
+        swiftSettings: settings
+    )
 }
 
 /// An area of the domain core: it sees the shared vocabulary and the database, never another area.
@@ -26,7 +30,12 @@ func area(_ name: String) -> Target {
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
     .testTarget(
-        name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: settings)
+        name: name,
+        dependencies: dependencies,
+        path: "Tests/\(name)",
+        resources: resources,
+        swiftSettings: settings
+    )
 }
 
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -66,7 +75,11 @@ let package = Package(
         library("Protobuf", nil, ["CProtobufC", "Primitives"]),
         .target(name: "CTrellisAPI", dependencies: ["CProtobufC"], path: "Sources/CTrellisAPI"),
         library("TrellisAPI", nil, ["CTrellisAPI", "Protobuf", "Primitives"]),
-        library("RPCServices", "Sources/RPC/RPCServices", ["RPCServer", "RPC", "Protobuf", "TrellisAPI", "Primitives"]),
+        library(
+            "RPCServices",
+            "Sources/RPC/RPCServices",
+            ["RPCServer", "RPC", "Protobuf", "TrellisAPI", "Primitives"]
+        ),
 
         // PostgreSQL on the loop.
         library("Postgres", nil, ["CPostgres", "EventLoop", "Primitives", log]),
@@ -74,32 +87,47 @@ let package = Package(
         // The domain core.
         library("Domain", "Sources/Core/Domain", ["Postgres", "Protobuf", "TrellisAPI", "Primitives"]),
         library(
-            "Schema", "Sources/Core/Schema", ["Postgres", "EventLoop", "Primitives", log],
-            resources: [.embedInCode("Migrations")]),
+            "Schema",
+            "Sources/Core/Schema",
+            ["Postgres", "EventLoop", "Primitives", log],
+            resources: [.embedInCode("Migrations")]
+        ),
         area("Tenancy"),
         area("Reference"),
         area("Search"),
 
         // The server.
         library(
-            "TrellisServer", nil,
+            "TrellisServer",
+            nil,
             [
                 "Domain", "Schema", "Tenancy", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "Postgres",
                 "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
-            ]),
+            ]
+        ),
         .executableTarget(
             name: "trellisd",
             dependencies: ["TrellisServer", "Schema", "Postgres", "EventLoop", "Primitives", arguments, log],
-            swiftSettings: settings),
+            swiftSettings: settings
+        ),
 
         // The clients, which link no server code.
         library(
-            "TrellisClient", "clients/swift", ["RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives"]),
+            "TrellisClient",
+            "clients/swift",
+            ["RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives"]
+        ),
         .executableTarget(
             name: "trellis",
             dependencies: [
                 "TrellisClient", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives", arguments,
             ],
-            path: "clients/cli", swiftSettings: settings),
+            path: "clients/cli",
+            swiftSettings: settings
+        ),
+
+        // Tests mirror the sources.
+        tests("PrimitivesTests", ["Primitives"]),
+        tests("EventLoopTests", ["EventLoop"]),
     ]
 )

@@ -1,1 +1,5 @@
 #include <uv.h>
+
+// Calls that glibc declares only for _GNU_SOURCE, which Swift's Glibc module is built without.
+extern int accept4(int socket, void *address, void *length, int flags);
+extern int pthread_setname_np(unsigned long thread, const char *name);

@@ -1,0 +1,98 @@
+public import Glibc
+
+/// The address of one end of a TCP connection, printed as `host:port` or `[host]:port`.
+public struct SocketAddress: Sendable, CustomStringConvertible {
+    private var storage: sockaddr_storage
+    private var length: socklen_t
+
+    /// AF_INET or AF_INET6.
+    public var family: UInt16 { storage.ss_family }
+
+    /// Every address that `host` stands for, in the system's order of preference. Blocks while a name is looked up.
+    ///
+    /// - Throws: `EventLoopError.address` with the resolver's reason.
+    public static func resolve(
+        host: String,
+        port: UInt16,
+        toListen: Bool = false
+    ) throws(EventLoopError) -> [SocketAddress] {
+        var hints = addrinfo()
+        hints.ai_family = AF_UNSPEC
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        hints.ai_flags = AI_NUMERICSERV | (toListen ? AI_PASSIVE : 0)
+        var list: UnsafeMutablePointer<addrinfo>?
+        let failure = getaddrinfo(host.isEmpty ? nil : host, String(port), &hints, &list)
+        guard failure == 0 else {
+            throw .address("cannot resolve \(host): \(String(cString: gai_strerror(failure)))")
+        }
+        defer { freeaddrinfo(list) }
+        var addresses: [SocketAddress] = []
+        var next = list
+        while let entry = next {
+            addresses.append(SocketAddress(entry.pointee.ai_addr, entry.pointee.ai_addrlen))
+            next = entry.pointee.ai_next
+        }
+        return addresses
+    }
+
+    /// The address of this side of a connected or listening socket; nil when it has none.
+    public init?(localOf descriptor: Int32) { self.init(descriptor, getsockname) }
+
+    /// The address of the other side of a connected socket; nil when it is not connected.
+    public init?(peerOf descriptor: Int32) { self.init(descriptor, getpeername) }
+
+    private init?(
+        _ descriptor: Int32,
+        _ get: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
+    ) {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let result = withUnsafeMutableBytes(of: &storage) { bytes in
+            get(descriptor, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress.unsafelyUnwrapped, &length)
+        }
+        guard result == 0 else { return nil }
+        self.storage = storage
+        self.length = length
+    }
+
+    private init(_ address: UnsafePointer<sockaddr>, _ length: socklen_t) {
+        storage = sockaddr_storage()
+        self.length = length
+        withUnsafeMutableBytes(of: &storage) {
+            $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: Int(length)))
+        }
+    }
+
+    /// Lends the address in the form that the socket calls take.
+    public func withSockAddr<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+        withUnsafeBytes(of: storage) {
+            body($0.assumingMemoryBound(to: sockaddr.self).baseAddress.unsafelyUnwrapped, length)
+        }
+    }
+
+    /// The port, or 0 where the family has none.
+    public var port: UInt16 {
+        withUnsafeBytes(of: storage) { bytes in
+            switch Int32(family) {
+            case AF_INET: UInt16(bigEndian: bytes.load(as: sockaddr_in.self).sin_port)
+            case AF_INET6: UInt16(bigEndian: bytes.load(as: sockaddr_in6.self).sin6_port)
+            default: 0
+            }
+        }
+    }
+
+    /// The numeric host.
+    public var host: String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in
+            let failure = withSockAddr { address, length in
+                getnameinfo(address, length, text.baseAddress, 64, nil, 0, NI_NUMERICHOST)
+            }
+            return failure == 0 ? String(cString: text.baseAddress.unsafelyUnwrapped) : "?"
+        }
+    }
+
+    /// `host:port`, an IPv6 host in brackets.
+    public var description: String {
+        Int32(family) == AF_INET6 ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+}
