@@ -39,7 +39,6 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 }
 
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
-let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
     name: "trellis",
@@ -49,8 +48,7 @@ let package = Package(
         .library(name: "TrellisClient", targets: ["TrellisClient"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2")
     ],
     targets: [
         // The C libraries, a module map each; exactly one Swift target imports each of them.
@@ -62,6 +60,10 @@ let package = Package(
 
         // What everything may use: UUIDv7, times, base encodings, hashes and secret boxes. No I/O.
         library("Primitives", nil, ["CSodium"]),
+        // Flags, help, tables, progress: what the programs share on a command line.
+        library("Terminal", nil, []),
+        // JSON text as a value: strict, ordered, numbers as written. For files and flags; messages have their own mapping.
+        library("JSON", nil, []),
         // One libuv loop = one thread = one task executor.
         library("EventLoop", nil, ["CUV"]),
 
@@ -107,7 +109,9 @@ let package = Package(
         ),
         .executableTarget(
             name: "trellisd",
-            dependencies: ["TrellisServer", "Schema", "Postgres", "EventLoop", "Primitives", arguments, log],
+            dependencies: [
+                "TrellisServer", "Schema", "Postgres", "EventLoop", "Primitives", "JSON", "Terminal", log,
+            ],
             swiftSettings: settings
         ),
 
@@ -120,7 +124,8 @@ let package = Package(
         .executableTarget(
             name: "trellis",
             dependencies: [
-                "TrellisClient", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives", arguments,
+                "TrellisClient", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives", "JSON",
+                "Terminal",
             ],
             path: "clients/cli",
             swiftSettings: settings
@@ -129,5 +134,8 @@ let package = Package(
         // Tests mirror the sources.
         tests("PrimitivesTests", ["Primitives"]),
         tests("EventLoopTests", ["EventLoop"]),
+        tests("TerminalTests", ["Terminal"]),
+        tests("JSONTests", ["JSON"]),
+        tests("TrellisdTests", ["trellisd", "Terminal", log]),
     ]
 )

@@ -1,0 +1,111 @@
+import Terminal
+
+/// A configuration that cannot be used: every problem that was found, each naming its source and what would be right.
+struct ConfigurationError: Error, Equatable, CustomStringConvertible {
+    let problems: [String]
+
+    var description: String { problems.joined(separator: "\n") }
+}
+
+/// What the server runs with: each setting from the first of flag, environment variable, configuration file, default.
+struct Configuration: Equatable, Sendable {
+    let home: String
+    let listen: HostPort
+    let admin: HostPort?
+    let databaseURL: String?
+    let postgres: ClusterVersion
+    let loops: Int
+    let poolMin: Int
+    let poolMax: Int
+    let poolConnectTimeout: Duration
+    let poolIdleTimeout: Duration
+    let poolLifespan: Duration
+    let maxMessageSize: Int
+    let grace: Duration
+    let logLevel: LogLevel
+    let logFormat: LogFormat
+
+    /// - Parameters:
+    ///   - arguments: the words after the command.
+    ///   - environment: looks a variable up; `nil` when it is not set or empty.
+    ///   - readFile: the content of a file, or why it cannot be read.
+    init(
+        _ arguments: [String],
+        command: Command,
+        settings: Settings,
+        environment: @escaping (String) -> String?,
+        readFile: (String) throws -> String
+    ) throws {
+        let entries = settings.all.filter { $0.commands.contains(command) }
+        let flags = try ParsedFlags(arguments, flags: entries.map(\.flag))
+        if let stray = flags.positional.first {
+            throw UsageError("trellisd \(command.rawValue) takes flags only, not '\(stray)'")
+        }
+        var resolver = Resolver(flags: flags, environment: environment, taken: Set(entries.map(\.name)))
+        if let path = resolver.value(settings.config) {
+            let text: String
+            do { text = try readFile(path) } catch {
+                throw ConfigurationError(problems: ["--config: cannot read '\(path)': \(error)"])
+            }
+            resolver.file = try ConfigurationFile(text, name: path, settings: settings.all)
+        }
+        home = resolver.value(settings.home)
+        listen = resolver.value(settings.listen)
+        admin = resolver.value(settings.admin)
+        databaseURL = resolver.value(settings.databaseURL)
+        postgres = resolver.value(settings.postgres)
+        loops = resolver.value(settings.loops)
+        poolMin = resolver.value(settings.poolMin)
+        poolMax = resolver.value(settings.poolMax)
+        poolConnectTimeout = resolver.value(settings.poolConnectTimeout)
+        poolIdleTimeout = resolver.value(settings.poolIdleTimeout)
+        poolLifespan = resolver.value(settings.poolLifespan)
+        maxMessageSize = resolver.value(settings.maxMessageSize)
+        grace = resolver.value(settings.grace)
+        logLevel = resolver.value(settings.logLevel)
+        logFormat = resolver.value(settings.logFormat)
+        if poolMin > poolMax {
+            resolver.problems.append(
+                "pool-min: \(poolMin) is more than pool-max (\(poolMax)): lower the one or raise the other"
+            )
+        }
+        if !resolver.problems.isEmpty { throw ConfigurationError(problems: resolver.problems) }
+    }
+}
+
+/// Finds the value of one setting after the other and collects what is wrong with them.
+private struct Resolver {
+    let flags: ParsedFlags
+    let environment: (String) -> String?
+    /// The settings that the command takes: the others keep their defaults.
+    let taken: Set<String>
+    var file: ConfigurationFile?
+    var problems: [String] = []
+
+    mutating func value<Value>(_ setting: Setting<Value>) -> Value {
+        let entry = setting.entry
+        guard taken.contains(entry.name), let (text, source) = found(entry) else { return setting.defaultValue }
+        do {
+            return try setting.read(text)
+        } catch {
+            problems.append("\(source): \(entry.secret ? "the value" : "'\(text)'") is not \(error.expected)")
+            return setting.defaultValue
+        }
+    }
+
+    private func found(_ entry: SettingEntry) -> (text: String, source: String)? {
+        if let text = flags[entry.name] { return (text, "--\(entry.name)") }
+        if let text = environment(entry.variable) { return (text, entry.variable) }
+        if let file, let (text, line) = file.values[entry.name] {
+            return (text, "\(file.name):\(line): \(entry.name)")
+        }
+        return nil
+    }
+}
+
+extension SettingEntry {
+    /// The setting as a flag, its default in the help.
+    var flag: Flag {
+        Flag(name, placeholder: placeholder, help: "\(help) Default: \(defaultText). [\(variable)]")
+    }
+}

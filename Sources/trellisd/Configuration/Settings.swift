@@ -1,0 +1,238 @@
+import Terminal
+
+/// How logs are written.
+enum LogFormat: String, CaseIterable, Sendable {
+    case auto
+    case json
+    case text
+}
+
+/// The least level that is logged.
+enum LogLevel: String, CaseIterable, Sendable {
+    case trace
+    case debug
+    case info
+    case notice
+    case warning
+    case error
+    case critical
+}
+
+/// The major versions of PostgreSQL that a private cluster can be.
+enum ClusterVersion: String, CaseIterable, Sendable {
+    case eighteen = "18"
+    case sixteen = "16"
+}
+
+/// All settings of the server. Nothing else in the program knows a setting's name or default.
+struct Settings: Sendable {
+    let home: Setting<String>
+    let config: Setting<String?>
+    let listen: Setting<HostPort>
+    let admin: Setting<HostPort?>
+    let databaseURL: Setting<String?>
+    let postgres: Setting<ClusterVersion>
+    let loops: Setting<Int>
+    let poolMin: Setting<Int>
+    let poolMax: Setting<Int>
+    let poolConnectTimeout: Setting<Duration>
+    let poolIdleTimeout: Setting<Duration>
+    let poolLifespan: Setting<Duration>
+    let maxMessageSize: Setting<Int>
+    let grace: Setting<Duration>
+    let logLevel: Setting<LogLevel>
+    let logFormat: Setting<LogFormat>
+
+    /// In the order in which help shows them.
+    var all: [SettingEntry] {
+        [
+            home.entry, listen.entry, admin.entry, databaseURL.entry, postgres.entry, loops.entry, poolMin.entry,
+            poolMax.entry, poolConnectTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry, maxMessageSize.entry,
+            grace.entry, logLevel.entry, logFormat.entry, config.entry,
+        ]
+    }
+
+    /// - Parameters:
+    ///   - userHome: the home folder of the user who runs the program.
+    ///   - isRoot: whether that is root, whose data belong in /var/lib.
+    ///   - cores: how many cores the process may use.
+    init(userHome: String?, isRoot: Bool, cores: Int) {
+        let both: Set<Command> = [.serve, .migrate]
+        let defaultHome = isRoot || userHome == nil ? "/var/lib/trellis" : "\(userHome ?? "")/.trellis"
+        home = Setting(
+            entry: SettingEntry(
+                name: "home",
+                placeholder: "DIR",
+                defaultText: "/var/lib/trellis for root, else ~/.trellis",
+                help: "Folder of the private cluster, the credentials and the lock. Made when it is missing.",
+                commands: both,
+                inFile: false
+            ),
+            defaultValue: defaultHome,
+            read: Value.path(home: userHome)
+        )
+        config = Setting(
+            entry: SettingEntry(
+                name: "config",
+                placeholder: "FILE",
+                defaultText: "none",
+                help: "File of settings, a line `name = value` each; `#` begins a comment.",
+                commands: both,
+                inFile: false
+            ),
+            defaultValue: nil,
+            read: { (text) throws(BadValue) in try Value.path(home: userHome)(text) }
+        )
+        listen = Setting(
+            entry: SettingEntry(
+                name: "listen",
+                placeholder: "HOST:PORT",
+                defaultText: "127.0.0.1:7070",
+                help: "Where gRPC is served, over HTTP/2 without TLS. Port 0 picks a free one."
+            ),
+            defaultValue: HostPort(host: "127.0.0.1", port: 7070),
+            read: { (text) throws(BadValue) in try HostPort(text) }
+        )
+        admin = Setting(
+            entry: SettingEntry(
+                name: "admin",
+                placeholder: "HOST:PORT",
+                defaultText: "127.0.0.1:7071",
+                help:
+                    "Where metrics and probes are served, over HTTP/1.1: /metrics, /healthz, /readyz. `none` turns it off."
+            ),
+            defaultValue: HostPort(host: "127.0.0.1", port: 7071),
+            read: { (text) throws(BadValue) in text == "none" ? nil : try HostPort(text) }
+        )
+        databaseURL = Setting(
+            entry: SettingEntry(
+                name: "database-url",
+                placeholder: "URL",
+                defaultText: "none: a private cluster under the home folder",
+                help: "PostgreSQL 16 or newer with pgvector 0.8.4 or newer, as postgresql://user:password@host/name.",
+                secret: true,
+                commands: both
+            ),
+            defaultValue: nil,
+            read: { (text) throws(BadValue) in
+                guard text.hasPrefix("postgresql://") || text.hasPrefix("postgres://") else {
+                    throw BadValue(expected: "a URL that begins with postgresql://")
+                }
+                return text
+            }
+        )
+        postgres = Setting(
+            entry: SettingEntry(
+                name: "postgres",
+                placeholder: "VERSION",
+                defaultText: "18",
+                help: "Major version of a new private cluster: 18 or 16. A cluster that exists keeps its own.",
+                commands: both
+            ),
+            defaultValue: .eighteen,
+            read: Value.choice(ClusterVersion.self)
+        )
+        loops = Setting(
+            entry: SettingEntry(
+                name: "loops",
+                placeholder: "N",
+                defaultText: "the number of cores",
+                help: "Event loops, a thread each, from 1 to 256."
+            ),
+            defaultValue: cores,
+            read: Value.integer(1...256)
+        )
+        poolMin = Setting(
+            entry: SettingEntry(
+                name: "pool-min",
+                placeholder: "N",
+                defaultText: "5",
+                help: "Connections to PostgreSQL that the server keeps open in all, from 1 to 1000."
+            ),
+            defaultValue: 5,
+            read: Value.integer(1...1000)
+        )
+        poolMax = Setting(
+            entry: SettingEntry(
+                name: "pool-max",
+                placeholder: "N",
+                defaultText: "20",
+                help: "Connections to PostgreSQL that the server opens at most in all, from 1 to 1000."
+            ),
+            defaultValue: 20,
+            read: Value.integer(1...1000)
+        )
+        poolConnectTimeout = Setting(
+            entry: SettingEntry(
+                name: "pool-connect-timeout",
+                placeholder: "DURATION",
+                defaultText: "30s",
+                help: "How long to wait for a connection to PostgreSQL."
+            ),
+            defaultValue: .seconds(30),
+            read: Value.duration(.milliseconds(100)...(.seconds(600)))
+        )
+        poolIdleTimeout = Setting(
+            entry: SettingEntry(
+                name: "pool-idle-timeout",
+                placeholder: "DURATION",
+                defaultText: "10m",
+                help: "How long a connection beyond pool-min may be idle before it is closed."
+            ),
+            defaultValue: .seconds(600),
+            read: Value.duration(.seconds(1)...(.seconds(86_400)))
+        )
+        poolLifespan = Setting(
+            entry: SettingEntry(
+                name: "pool-lifespan",
+                placeholder: "DURATION",
+                defaultText: "30m",
+                help: "How old a connection may become before it is replaced."
+            ),
+            defaultValue: .seconds(1800),
+            read: Value.duration(.seconds(10)...(.seconds(86_400)))
+        )
+        maxMessageSize = Setting(
+            entry: SettingEntry(
+                name: "max-message-size",
+                placeholder: "SIZE",
+                defaultText: "4MiB",
+                help: "The largest request message that is accepted, from 64KiB to 64MiB."
+            ),
+            defaultValue: 4 << 20,
+            read: Value.size((64 << 10)...(64 << 20))
+        )
+        grace = Setting(
+            entry: SettingEntry(
+                name: "grace",
+                placeholder: "DURATION",
+                defaultText: "30s",
+                help: "How long calls in flight may take to finish after SIGTERM or SIGINT, from 0s to 1h."
+            ),
+            defaultValue: .seconds(30),
+            read: Value.duration(.zero...(.seconds(3600)))
+        )
+        logLevel = Setting(
+            entry: SettingEntry(
+                name: "log-level",
+                placeholder: "LEVEL",
+                defaultText: "info",
+                help: "Least level that is logged: trace, debug, info, notice, warning, error or critical.",
+                commands: both
+            ),
+            defaultValue: .info,
+            read: Value.choice(LogLevel.self)
+        )
+        logFormat = Setting(
+            entry: SettingEntry(
+                name: "log-format",
+                placeholder: "FORMAT",
+                defaultText: "auto",
+                help: "json (a line an event), text, or auto: text on a terminal, else json.",
+                commands: both
+            ),
+            defaultValue: .auto,
+            read: Value.choice(LogFormat.self)
+        )
+    }
+}
