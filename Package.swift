@@ -88,12 +88,15 @@ let package = Package(
 
         // The domain core.
         library("Domain", "Sources/Core/Domain", ["Postgres", "Protobuf", "TrellisAPI", "Primitives"]),
-        library(
-            "Schema",
-            "Sources/Core/Schema",
-            ["Postgres", "EventLoop", "Primitives", log],
-            resources: [.embedInCode("Migrations")]
+        .target(
+            name: "Schema",
+            dependencies: ["Postgres", "EventLoop", "Primitives", log],
+            path: "Sources/Core/Schema",
+            exclude: ["Migrations", "Bootstrap"],
+            swiftSettings: settings,
+            plugins: ["EmbedMigrations"]
         ),
+        .plugin(name: "EmbedMigrations", capability: .buildTool()),
         area("Tenancy"),
         area("Reference"),
         area("Search"),
