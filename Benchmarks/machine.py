@@ -1,0 +1,46 @@
+"""What the machine says of processes: CPU time, memory, who listens."""
+import os
+import socket
+import time
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def cpu(pid):
+    """CPU seconds (user + system) that a process has used."""
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def resident(pid):
+    """Resident memory in bytes."""
+    for line in open(f"/proc/{pid}/status"):
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def busy():
+    """CPU seconds that the whole machine has spent."""
+    fields = [int(x) for x in open("/proc/stat").readline().split()[1:]]
+    return (fields[0] + fields[1] + fields[2] + fields[5] + fields[6] + fields[7]) / TICK
+
+
+def wait_port(address, seconds=15):
+    """Waits until something accepts at host:port."""
+    host, port = address.rsplit(":", 1)
+    end = time.time() + seconds
+    while time.time() < end:
+        try:
+            socket.create_connection((host, int(port)), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit(f"nothing answers at {address}")
+
+
+def free_port():
+    """A TCP port that nobody uses now."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
