@@ -140,5 +140,6 @@ let package = Package(
         tests("TerminalTests", ["Terminal"]),
         tests("JSONTests", ["JSON"]),
         tests("TrellisdTests", ["trellisd", "Terminal", log]),
+        tests("TidyTests", []),
     ]
 )
