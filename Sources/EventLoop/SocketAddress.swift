@@ -1,3 +1,5 @@
+// CUV, too: which of the two modules owns the socket headers depends on the order in which they are built.
+internal import CUV
 public import Glibc
 
 /// The address of one end of a TCP connection, printed as `host:port` or `[host]:port`.
