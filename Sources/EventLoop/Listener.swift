@@ -115,7 +115,7 @@ public final class Listener: @unchecked Sendable {
             }
             var on: Int32 = 1
             setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-            let bound = candidate.withSockAddr { Glibc.bind(descriptor, $0, $1) }
+            let bound = candidate.bind(descriptor)
             if bound == 0, listen(descriptor, backlogMax) == 0 {
                 return (descriptor, SocketAddress(localOf: descriptor) ?? candidate)
             }

@@ -1,6 +1,6 @@
 // CUV, too: which of the two modules owns the socket headers depends on the order in which they are built.
 internal import CUV
-public import Glibc
+internal import Glibc
 
 /// The address of one end of a TCP connection, printed as `host:port` or `[host]:port`.
 public struct SocketAddress: Sendable, CustomStringConvertible {
@@ -65,8 +65,13 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
         }
     }
 
-    /// Lends the address in the form that the socket calls take.
-    public func withSockAddr<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+    /// Binds a socket to the address: 0, or -1 with the reason in errno.
+    public func bind(_ descriptor: Int32) -> Int32 { withSockAddr { Glibc.bind(descriptor, $0, $1) } }
+
+    /// Connects a socket to the address, or begins to: 0, or -1 with the reason in errno.
+    public func connect(_ descriptor: Int32) -> Int32 { withSockAddr { Glibc.connect(descriptor, $0, $1) } }
+
+    private func withSockAddr<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         withUnsafeBytes(of: storage) {
             body($0.assumingMemoryBound(to: sockaddr.self).baseAddress.unsafelyUnwrapped, length)
         }
