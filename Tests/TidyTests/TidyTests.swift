@@ -75,22 +75,26 @@ struct TidyTests {
                 #expect(imports.isDisjoint(with: areas.subtracting([own])), "\(source.path) imports another area")
                 #expect(
                     imports.isDisjoint(with: ["RPC", "RPCServer", "RPCClient", "HTTP2", "TrellisServer"]),
-                    "\(source.path): the core knows nothing of RPC")
+                    "\(source.path): the core knows nothing of RPC"
+                )
             }
             if source.path.hasPrefix("clients/") {
                 #expect(
                     imports.isDisjoint(with: areas.union(server).union(["Postgres", "Domain"])),
-                    "\(source.path): the clients link no server code")
+                    "\(source.path): the clients link no server code"
+                )
             }
             if source.target.hasPrefix("Sources/RPC") || source.target == "Sources/HTTP2" {
                 #expect(
                     imports.isDisjoint(with: areas.union(["Domain", "Postgres", "Schema", "TrellisServer"])),
-                    "\(source.path): RPC knows nothing of tenants")
+                    "\(source.path): RPC knows nothing of tenants"
+                )
             }
             if source.target == "Sources/Postgres" {
                 #expect(
                     imports.isDisjoint(with: areas.union(["RPC", "RPCServer", "HTTP2", "Protobuf", "TrellisAPI"])),
-                    "\(source.path): Postgres knows nothing of RPC")
+                    "\(source.path): Postgres knows nothing of RPC"
+                )
             }
         }
     }
@@ -122,7 +126,8 @@ struct TidyTests {
                 let words = ["onfined", "lock", "Mutex", "immutable", "thread"]
                 #expect(
                     around.contains { text in text.contains("//") && words.contains { text.contains($0) } },
-                    "\(source.path):\(index + 1): an @unchecked Sendable without its reason beside it")
+                    "\(source.path):\(index + 1): an @unchecked Sendable without its reason beside it"
+                )
             }
         }
     }
