@@ -11,13 +11,18 @@ let settings: [SwiftSetting] = [
 ]
 
 /// A Swift target with the shared settings.
-func library(_ name: String, _ path: String? = nil, _ dependencies: [Target.Dependency], resources: [Resource] = [])
-    -> Target
-{
+func library(
+    _ name: String,
+    _ path: String? = nil,
+    _ dependencies: [Target.Dependency],
+    exclude: [String] = [],
+    resources: [Resource] = []
+) -> Target {
     .target(
         name: name,
         dependencies: dependencies,
         path: path ?? "Sources/\(name)",
+        exclude: exclude,
         resources: resources,
         swiftSettings: settings
     )
@@ -25,7 +30,12 @@ func library(_ name: String, _ path: String? = nil, _ dependencies: [Target.Depe
 
 /// An area of the domain core: it sees the shared vocabulary and the database, never another area.
 func area(_ name: String) -> Target {
-    library(name, "Sources/Core/\(name)", ["Domain", "Postgres", "Protobuf", "TrellisAPI", "Primitives"])
+    library(
+        name,
+        "Sources/Core/\(name)",
+        ["Domain", "Postgres", "Protobuf", "TrellisAPI", "Primitives"],
+        exclude: ["SQL"]
+    )
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
@@ -87,7 +97,12 @@ let package = Package(
         library("Postgres", nil, ["CPostgres", "EventLoop", "Primitives", log]),
 
         // The domain core.
-        library("Domain", "Sources/Core/Domain", ["Postgres", "Protobuf", "TrellisAPI", "Primitives"]),
+        library(
+            "Domain",
+            "Sources/Core/Domain",
+            ["Postgres", "Protobuf", "TrellisAPI", "Primitives"],
+            exclude: ["SQL"]
+        ),
         .target(
             name: "Schema",
             dependencies: ["Postgres", "EventLoop", "Primitives", log],

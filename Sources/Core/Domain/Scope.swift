@@ -1,0 +1,74 @@
+public import Postgres
+public import Primitives
+
+/// Who is calling, for whom, and what they may do: what every use case and every batch to PostgreSQL runs under.
+///
+/// It is made from the verified credential alone, never from a request.
+public struct Scope: Sendable {
+    /// The tenant whose rows the call sees; the zero UUID for the platform.
+    public let tenant: UUID
+    /// Who acts.
+    public let actor: Actor
+    /// What the credential may do.
+    public let permissions: PermissionSet
+    /// What every batch of the call sets, for its own transaction only: the role, the tenant.
+    public let settings: SessionSettings
+
+    /// Makes the scope of an actor.
+    public init(tenant: UUID, actor: Actor, permissions: PermissionSet) {
+        precondition((tenant == .zero) == actor.isPlatform, "the platform, and only the platform, has no tenant")
+        self.tenant = tenant
+        self.actor = actor
+        self.permissions = permissions
+        settings = actor.isPlatform ? Self.platformSettings : Self.settings(tenant: tenant)
+    }
+
+    /// Whether the call sees all tenants.
+    public var isPlatform: Bool { actor.isPlatform }
+
+    /// The settings under which a batch sees one tenant's rows.
+    public static func settings(tenant: UUID) -> SessionSettings {
+        SessionSettings([.init(name: "trellis.tenant", value: tenant.text)])
+    }
+
+    /// The settings under which a batch runs as the platform's role, and sees what that may see of all tenants.
+    public static let platformSettings = SessionSettings([
+        .init(name: "role", value: "trellis_platform"), .init(name: "trellis.tenant", value: UUID.zero.text),
+    ])
+}
+
+/// Who acts.
+public enum Actor: Hashable, Sendable {
+    /// The platform, by one of its keys.
+    case platform(key: UUID)
+    /// A program, by an API key of its tenant.
+    case service(key: UUID)
+    /// A user, by an API key that acts on their behalf.
+    case user(UUID, key: UUID)
+
+    /// The id of the credential: what request ids are scoped to and audit events name.
+    public var id: UUID {
+        switch self {
+        case .platform(let key), .service(let key), .user(_, let key): key
+        }
+    }
+
+    /// The user on whose behalf the credential acts.
+    public var user: UUID? {
+        if case .user(let user, _) = self { user } else { nil }
+    }
+
+    /// Whether this is the platform.
+    public var isPlatform: Bool {
+        if case .platform = self { true } else { false }
+    }
+
+    /// The kind in one word, as audit events and logs have it.
+    public var kind: String {
+        switch self {
+        case .platform: "platform"
+        case .service: "service"
+        case .user: "user"
+        }
+    }
+}
