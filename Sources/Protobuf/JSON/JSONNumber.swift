@@ -21,7 +21,9 @@ enum JSONNumber {
                 guard !isFraction, !digits.isEmpty else { return nil }
                 isFraction = true
             case UInt8(ascii: "e"), UInt8(ascii: "E"):
-                guard let written = Int(String(decoding: rest, as: UTF8.self)), abs(written) < maxExponent else { return nil }
+                guard let written = Int(String(decoding: rest, as: UTF8.self)), abs(written) < maxExponent else {
+                    return nil
+                }
                 exponent += written
                 rest = []
             default:

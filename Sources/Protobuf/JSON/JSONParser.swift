@@ -113,7 +113,9 @@ struct JSONParser {
     private mutating func string() throws(JSONError) -> String {
         next += 1
         let start = next
-        while next < bytes.count, bytes[next] != UInt8(ascii: "\""), bytes[next] != UInt8(ascii: "\\"), bytes[next] >= 0x20 {
+        while next < bytes.count, bytes[next] != UInt8(ascii: "\""), bytes[next] != UInt8(ascii: "\\"),
+            bytes[next] >= 0x20
+        {
             next += 1
         }
         if next < bytes.count, bytes[next] == UInt8(ascii: "\"") {
@@ -184,7 +186,9 @@ struct JSONParser {
     // MARK: bytes
 
     private mutating func skipSpace() {
-        while next < bytes.count, bytes[next] == 0x20 || bytes[next] == 0x0A || bytes[next] == 0x0D || bytes[next] == 0x09 {
+        while next < bytes.count,
+            bytes[next] == 0x20 || bytes[next] == 0x0A || bytes[next] == 0x0D || bytes[next] == 0x09
+        {
             next += 1
         }
     }

@@ -17,8 +17,13 @@ public struct FieldChecker {
 
     /// Checks a string field; `minimum` and `maximum` count Unicode code points, and a maximum of 0 is no rule.
     public mutating func text(
-        _ name: StaticString, _ value: String, required: Bool = false, minimum: Int = 0, maximum: Int = 0,
-        format: TextFormat = .any, secret: Bool = false
+        _ name: StaticString,
+        _ value: String,
+        required: Bool = false,
+        minimum: Int = 0,
+        maximum: Int = 0,
+        format: TextFormat = .any,
+        secret: Bool = false
     ) {
         guard !value.isEmpty else {
             if required { violation(name, "is required and is empty\(TextRules.wanted(minimum, maximum, format))") }
@@ -29,8 +34,13 @@ public struct FieldChecker {
 
     /// Checks a string field with presence; a value that is set is checked like any other.
     public mutating func text(
-        _ name: StaticString, optional value: String?, required: Bool = false, minimum: Int = 0, maximum: Int = 0,
-        format: TextFormat = .any, secret: Bool = false
+        _ name: StaticString,
+        optional value: String?,
+        required: Bool = false,
+        minimum: Int = 0,
+        maximum: Int = 0,
+        format: TextFormat = .any,
+        secret: Bool = false
     ) {
         guard let value else {
             if required { violation(name, "is required and is not set\(TextRules.wanted(minimum, maximum, format))") }
@@ -41,7 +51,11 @@ public struct FieldChecker {
 
     /// Checks each element of a list of strings.
     public mutating func texts(
-        _ name: StaticString, _ values: [String], minimum: Int = 0, maximum: Int = 0, format: TextFormat = .any,
+        _ name: StaticString,
+        _ values: [String],
+        minimum: Int = 0,
+        maximum: Int = 0,
+        format: TextFormat = .any,
         secret: Bool = false
     ) {
         for (index, value) in values.enumerated() {
@@ -53,7 +67,11 @@ public struct FieldChecker {
 
     /// Checks a bytes field; a maximum of 0 is no rule.
     public mutating func bytes(
-        _ name: StaticString, _ value: [UInt8]?, required: Bool = false, minimum: Int = 0, maximum: Int = 0
+        _ name: StaticString,
+        _ value: [UInt8]?,
+        required: Bool = false,
+        minimum: Int = 0,
+        maximum: Int = 0
     ) {
         guard let value, !value.isEmpty else {
             if required { violation(name, "is required and is empty") }
@@ -69,7 +87,11 @@ public struct FieldChecker {
 
     /// Checks an integer field.
     public mutating func number<N: BinaryInteger>(
-        _ name: StaticString, _ value: N?, required: Bool = false, minimum: Int64? = nil, maximum: Int64? = nil
+        _ name: StaticString,
+        _ value: N?,
+        required: Bool = false,
+        minimum: Int64? = nil,
+        maximum: Int64? = nil
     ) {
         guard let value else {
             if required { violation(name, "is required and is not set") }
@@ -82,7 +104,10 @@ public struct FieldChecker {
 
     /// Checks a floating-point field, which must be finite where it has rules.
     public mutating func number(
-        _ name: StaticString, floating value: Double?, required: Bool = false, minimum: Int64? = nil,
+        _ name: StaticString,
+        floating value: Double?,
+        required: Bool = false,
+        minimum: Int64? = nil,
         maximum: Int64? = nil
     ) {
         guard let value else {
@@ -121,7 +146,11 @@ public struct FieldChecker {
 
     /// Checks the number of elements of a list; a maximum of 0 is no rule.
     public mutating func count(
-        _ name: StaticString, _ count: Int, required: Bool = false, minimum: Int = 0, maximum: Int = 0
+        _ name: StaticString,
+        _ count: Int,
+        required: Bool = false,
+        minimum: Int = 0,
+        maximum: Int = 0
     ) {
         if required, count == 0 {
             violation(name, "is required and is empty; at least \(max(minimum, 1)) must be given")
@@ -183,7 +212,11 @@ public struct FieldChecker {
 private enum TextRules {
     /// What is wrong with the text, or nil. The value is shown unless it is a secret.
     static func fault(
-        in value: String, _ minimum: Int, _ maximum: Int, _ format: TextFormat, _ secret: Bool
+        in value: String,
+        _ minimum: Int,
+        _ maximum: Int,
+        _ format: TextFormat,
+        _ secret: Bool
     ) -> String? {
         // Bytes are never fewer than code points, so most values need no counting.
         if maximum > 0, value.utf8.count > maximum {

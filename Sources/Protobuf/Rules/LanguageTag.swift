@@ -3,7 +3,8 @@ enum LanguageTag {
     /// Whether the text is a well-formed tag; the grandfathered irregular tags (section 2.2.8) are not.
     static func isWellFormed(_ text: String) -> Bool {
         let subtags = text.split(separator: "-", omittingEmptySubsequences: false)
-        guard text.utf8.count <= 255, subtags.allSatisfy({ (1...8).contains($0.utf8.count) && isAlphanumeric($0) }) else {
+        guard text.utf8.count <= 255, subtags.allSatisfy({ (1...8).contains($0.utf8.count) && isAlphanumeric($0) })
+        else {
             return false
         }
         if subtags[0] == "x" || subtags[0] == "X" { return subtags.count > 1 }
@@ -39,7 +40,8 @@ enum LanguageTag {
     }
 
     private static func isRegion(_ subtag: Substring) -> Bool {
-        (subtag.utf8.count == 2 && isAlphabetic(subtag)) || (subtag.utf8.count == 3 && subtag.utf8.allSatisfy(\.isDigit))
+        (subtag.utf8.count == 2 && isAlphabetic(subtag))
+            || (subtag.utf8.count == 3 && subtag.utf8.allSatisfy(\.isDigit))
     }
 
     private static func isVariant(_ subtag: Substring) -> Bool {

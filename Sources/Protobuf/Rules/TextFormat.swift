@@ -39,7 +39,8 @@ public enum TextFormat: Sendable {
         switch self {
         case .any: "text"
         case .uuid: "a UUID such as 0192d3c4-5b6a-7c8d-9e0f-1a2b3c4d5e6f"
-        case .slug: "a lower-case letter, then letters, digits and single hyphens, at most 63 characters, such as lima-2"
+        case .slug:
+            "a lower-case letter, then letters, digits and single hyphens, at most 63 characters, such as lima-2"
         case .email: "an e-mail address such as ada@example.org"
         case .language: "a language tag such as en or zh-Hans"
         case .timezone: "an IANA time zone name such as America/Lima"

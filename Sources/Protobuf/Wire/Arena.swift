@@ -34,9 +34,12 @@ public final class Arena {
         allocatorPointer = .allocate(capacity: 1)
         allocatorPointer.initialize(
             to: ProtobufCAllocator(
-                alloc: { data, size in Unmanaged<Arena>.fromOpaque(data!)._withUnsafeGuaranteedRef { $0.allocate(size) } },
+                alloc: { data, size in Unmanaged<Arena>.fromOpaque(data!)._withUnsafeGuaranteedRef { $0.allocate(size) }
+                },
                 free: { _, _ in },
-                allocator_data: nil))
+                allocator_data: nil
+            )
+        )
         allocatorPointer.pointee.allocator_data = Unmanaged.passUnretained(self).toOpaque()
     }
 

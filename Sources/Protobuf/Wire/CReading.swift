@@ -8,8 +8,11 @@ public enum CReading {
         guard let pointer, pointer.pointee != 0 else { return "" }
         return String(
             decoding: UnsafeBufferPointer(
-                start: UnsafeRawPointer(pointer).assumingMemoryBound(to: UInt8.self), count: strlen(pointer)),
-            as: UTF8.self)
+                start: UnsafeRawPointer(pointer).assumingMemoryBound(to: UInt8.self),
+                count: strlen(pointer)
+            ),
+            as: UTF8.self
+        )
     }
 
     /// A bytes member.
@@ -41,7 +44,8 @@ public enum CReading {
     where C.RawValue: BinaryInteger { E(rawValue: Int32(truncatingIfNeeded: member.rawValue)) }
 
     /// A repeated member of enum values.
-    public static func values<E: GeneratedEnum, C: RawRepresentable>(_ count: Int, _ array: UnsafeMutablePointer<C>?) -> [E]
+    public static func values<E: GeneratedEnum, C: RawRepresentable>(_ count: Int, _ array: UnsafeMutablePointer<C>?)
+        -> [E]
     where C.RawValue: BinaryInteger {
         guard count > 0, let array else { return [] }
         return UnsafeBufferPointer(start: array, count: count).map { value($0) }
@@ -55,7 +59,8 @@ public enum CReading {
 
     /// A repeated member of messages.
     public static func messages<M: GeneratedMessage, C>(
-        _ count: Int, _ array: UnsafeMutablePointer<UnsafeMutablePointer<C>?>?
+        _ count: Int,
+        _ array: UnsafeMutablePointer<UnsafeMutablePointer<C>?>?
     ) -> [M] {
         guard count > 0, let array else { return [] }
         var messages: [M] = []

@@ -61,6 +61,14 @@ extension Arena {
         return (numbers.count, array)
     }
 
+    /// A repeated member of C records, such as those of bytes.
+    public func records<T, C>(_ values: [T], _ record: (T) -> C) -> (Int, UnsafeMutablePointer<C>?) {
+        guard !values.isEmpty else { return (0, nil) }
+        let array = array(values.count, of: C.self)
+        for (index, value) in values.enumerated() { (array + index).initialize(to: record(value)) }
+        return (values.count, array)
+    }
+
     /// A repeated member of truth values, which are 32 bits wide in C.
     public func flags(_ flags: [Bool]) -> (Int, UnsafeMutablePointer<Int32>?) { numbers(flags.map { $0 ? 1 : 0 }) }
 

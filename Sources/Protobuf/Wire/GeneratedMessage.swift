@@ -31,7 +31,11 @@ extension GeneratedMessage {
         defer { arena.reset() }
         guard
             let message = protobuf_c_message_unpack(
-                descriptor, arena.allocator, bytes.count, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
+                descriptor,
+                arena.allocator,
+                bytes.count,
+                bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+            )
         else {
             throw WireError(reason: "the message could not be unpacked within \(Arena.limitBytes) bytes of memory")
         }

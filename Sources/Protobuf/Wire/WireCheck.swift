@@ -28,7 +28,8 @@ struct WireCheck {
     ///
     /// - Throws: `WireError` with the path of the field at fault, the reason and the offset.
     static func check(
-        _ bytes: UnsafeRawBufferPointer, _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>,
+        _ bytes: UnsafeRawBufferPointer,
+        _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>,
         limits: WireLimits = .standard
     ) throws(WireError) {
         guard bytes.count > 0, let base = bytes.baseAddress else { return }
@@ -61,7 +62,9 @@ struct WireCheck {
             }
             let field = descriptor.pointee.fields + index
             guard known(&next, end, field, wireType, depth) else { return failed(in: field) }
-            if field.pointee.type == PROTOBUF_C_TYPE_MESSAGE, field.pointee.label != PROTOBUF_C_LABEL_REPEATED, index < 64 {
+            if field.pointee.type == PROTOBUF_C_TYPE_MESSAGE, field.pointee.label != PROTOBUF_C_LABEL_REPEATED,
+                index < 64
+            {
                 guard seen & (1 << UInt64(index)) == 0 else {
                     _ = fail(tagStart, "the field occurs twice; a singular message may occur once")
                     return failed(in: field)
@@ -91,7 +94,9 @@ struct WireCheck {
 
     // MARK: fields
 
-    private mutating func known(_ next: inout Bytes, _ end: Bytes, _ field: Field, _ wireType: UInt8, _ depth: Int) -> Bool {
+    private mutating func known(_ next: inout Bytes, _ end: Bytes, _ field: Field, _ wireType: UInt8, _ depth: Int)
+        -> Bool
+    {
         switch field.pointee.type {
         case PROTOBUF_C_TYPE_STRING:
             guard wireType == 2 else { return wrongWireType(next, wireType, "length-delimited (2)") }
@@ -141,7 +146,12 @@ struct WireCheck {
     }
 
     private mutating func fixed(
-        _ next: inout Bytes, _ end: Bytes, _ field: Field, _ wireType: UInt8, size: Int, ownType: UInt8
+        _ next: inout Bytes,
+        _ end: Bytes,
+        _ field: Field,
+        _ wireType: UInt8,
+        size: Int,
+        ownType: UInt8
     ) -> Bool {
         if wireType == ownType { return skip(size, &next, end) }
         guard wireType == 2, field.pointee.label == PROTOBUF_C_LABEL_REPEATED else {

@@ -1,1 +1,0 @@
-int trellis_api_placeholder;

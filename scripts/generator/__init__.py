@@ -1,0 +1,1 @@
+"""Makes code from proto files and SQL files; see scripts/generate."""
