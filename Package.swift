@@ -133,6 +133,11 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // The echo server that scripts/bench compares with others; not shipped.
+        .executableTarget(
+            name: "trellis-echo", dependencies: ["RPCServer", "RPC", "Protobuf", "EventLoop"], path: "Benchmarks/Echo",
+            swiftSettings: settings),
+
         // The clients, which link no server code.
         library(
             "TrellisClient",

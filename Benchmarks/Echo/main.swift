@@ -1,0 +1,32 @@
+// The echo server of the benchmark: bench.Echo/Say through the whole of our stack, on one loop or more.
+//
+// usage: trellis-echo HOST:PORT [LOOPS]
+import EventLoop
+import Protobuf
+import RPC
+import RPCServer
+
+/// Looks at each call and lets it through, as authentication would.
+struct Gate: ServerInterceptor {
+    func willHandle(_ request: (any Message)?, _ context: ServerContext) async throws {
+        context.metadata.withValue("authorization") { _ in }
+    }
+}
+
+let arguments = CommandLine.arguments.dropFirst()
+guard let address = arguments.first, let colon = address.lastIndex(of: ":"),
+    let port = UInt16(address[address.index(after: colon)...])
+else {
+    fatalError("usage: trellis-echo HOST:PORT [LOOPS]")
+}
+let group = try EventLoopGroup(count: arguments.dropFirst().first.flatMap { Int($0) } ?? 1, name: "echo")
+let router = Router()
+router.unary("/bench.Echo/Say", nil) { (request: EchoMessage, _) in request }
+var configuration = ServerConfiguration()
+configuration.interceptors = [Gate()]
+let server = RPCServer(group: group, configuration: configuration, router: router)
+try await server.start()
+let bound = try server.listen(host: String(address[..<colon]), port: port)
+print("trellis-echo ready \(bound)")
+// Serves until it is killed.
+while true { try await Task.sleep(for: .seconds(3600)) }

@@ -1,0 +1,97 @@
+internal import EventLoop
+internal import Glibc
+
+/// What a read brought.
+public enum ReadOutcome: Equatable, Sendable {
+    /// This many bytes, more than zero.
+    case bytes(Int)
+    /// Nothing now.
+    case wouldBlock
+    /// The peer will send nothing more.
+    case ended
+    /// The transport cannot be used any more.
+    case failed(HTTP2Error)
+}
+
+/// What became of a write.
+public enum WriteOutcome: Equatable, Sendable {
+    /// This many bytes were taken, perhaps fewer than offered, perhaps none.
+    case bytes(Int)
+    /// The transport cannot be used any more.
+    case failed(HTTP2Error)
+}
+
+/// A two-way stream of bytes that never blocks: a socket, or TLS over one.
+///
+/// The connection watches ``descriptor``, calls ``read(into:)`` when it is readable and ``write(_:)`` when there is
+/// something to send. A transport that needs the socket to be writable for its own sake (a handshake, a
+/// renegotiation) says so with ``wantsWritable`` and is then called with an empty write. Confined to one loop.
+public protocol ByteTransport: AnyObject {
+    /// The descriptor to watch; nil when there is none (tests).
+    var descriptor: Int32? { get }
+    /// Whether the transport itself waits until it can write.
+    var wantsWritable: Bool { get }
+    /// The address of the peer, such as "127.0.0.1:50312"; for logs, made when asked for.
+    var peer: String { get }
+    /// Reads what is there, at most as much as fits.
+    func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadOutcome
+    /// Writes as much as is taken now.
+    func write(_ bytes: UnsafeRawBufferPointer) -> WriteOutcome
+    /// Closes the transport and its descriptor. Called once.
+    func close()
+}
+
+/// A TCP or Unix socket, as it is.
+public final class SocketTransport: ByteTransport {
+    private let socket: Int32
+
+    /// Takes over a connected, non-blocking socket and turns Nagle's algorithm off: we write whole turns at once.
+    public init(socket: Int32) {
+        self.socket = socket
+        var one: Int32 = 1
+        // Fails on a Unix socket, where there is no such algorithm.
+        _ = setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    /// The socket.
+    public var descriptor: Int32? { socket }
+
+    /// Never: a socket has nothing to say for itself.
+    public var wantsWritable: Bool { false }
+
+    /// The numeric address and port of the other end, or "unknown" when it is gone.
+    public var peer: String { SocketAddress(peerOf: socket)?.description ?? "unknown" }
+
+    /// Reads what the kernel has.
+    public func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadOutcome {
+        while true {
+            let count = Glibc.recv(socket, buffer.baseAddress, buffer.count, 0)
+            if count > 0 { return .bytes(count) }
+            if count == 0 { return .ended }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return .wouldBlock
+            case let code: return .failed(.socket(code))
+            }
+        }
+    }
+
+    /// Gives the kernel as much as it takes.
+    public func write(_ bytes: UnsafeRawBufferPointer) -> WriteOutcome {
+        guard bytes.count > 0 else { return .bytes(0) }
+        while true {
+            let count = Glibc.send(socket, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+            if count >= 0 { return .bytes(count) }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return .bytes(0)
+            case let code: return .failed(.socket(code))
+            }
+        }
+    }
+
+    /// Closes the socket.
+    public func close() {
+        _ = Glibc.close(socket)
+    }
+}

@@ -1,0 +1,313 @@
+public import EventLoop
+
+/// What the connections of one loop share, so that an idle one holds none of it: the buffers for reading and writing,
+/// and spare streams. Confined to its loop.
+public final class HTTP2LoopBuffers: @unchecked Sendable {
+    // @unchecked: confined to its loop.
+    static let readBytes = 64 * 1024
+    static let frameRoomBytes = 32 * 1024
+
+    let read = UnsafeMutableRawBufferPointer.allocate(byteCount: readBytes, alignment: 64)
+    let write: UnsafeMutableRawBufferPointer
+    let pool = StreamPool()
+    let outputBytes: Int
+
+    /// Makes the buffers for connections with these limits.
+    public init(limits: HTTP2Limits) {
+        outputBytes = limits.outputBytes
+        write = .allocate(byteCount: outputBytes + Self.frameRoomBytes, alignment: 64)
+    }
+
+    deinit {
+        read.deallocate()
+        write.deallocate()
+    }
+}
+
+/// A session on a transport: reads when it can, writes once a turn, keeps time. Confined to its loop.
+///
+/// The owner sets ``HTTP2Session/delegate``, calls ``start()``, and calls ``keepTime()`` about once a second.
+public final class HTTP2Connection: @unchecked Sendable {
+    // @unchecked: confined to its loop.
+
+    /// The loop that it lives on.
+    public let loop: EventLoop
+    /// The protocol.
+    public let session: HTTP2Session
+    /// Called once, after the last stream has been closed and the transport too.
+    public var onClosed: ((HTTP2Error) -> Void)?
+    /// Whether it is over.
+    public private(set) var isClosed = false
+    /// When bytes last arrived, on the loop's clock.
+    public private(set) var lastReceived: UInt64
+    /// When the last stream ended, or the connection was made; means nothing while a stream is open.
+    private var idleSince: UInt64
+
+    private let transport: any ByteTransport
+    private let buffers: HTTP2LoopBuffers
+    private var watcher: FDWatcher?
+    private var flushScheduled = false
+    /// What was made ready and the transport did not take.
+    private var unwritten: [UInt8] = []
+    private var unwrittenOffset = 0
+    private var stalledSince: UInt64 = 0
+    private var pingedAt: UInt64 = 0
+    private var closeReason: HTTP2Error?
+    private var depth = 0
+    private let startedAt: UInt64
+    private var isDraining = false
+    private var hasRefused = false
+
+    /// Makes a connection over a transport, which it will close.
+    public init(
+        role: HTTP2Role,
+        transport: any ByteTransport,
+        loop: EventLoop,
+        limits: HTTP2Limits,
+        buffers: HTTP2LoopBuffers
+    ) {
+        self.loop = loop
+        self.transport = transport
+        self.buffers = buffers
+        session = HTTP2Session(role: role, limits: limits, pool: buffers.pool)
+        let now = loop.now
+        lastReceived = now
+        idleSince = now
+        startedAt = now
+        session.hasOutput = { [unowned(unsafe) self] in scheduleFlush() }
+    }
+
+    /// The peer's address, made when asked for.
+    public var peer: String { transport.peer }
+
+    /// Begins to read, and sends the first settings.
+    ///
+    /// - Throws: `EventLoopError` when the descriptor cannot be watched; the transport is closed then.
+    public func start() throws(EventLoopError) {
+        loop.assertOnLoop()
+        if let descriptor = transport.descriptor {
+            do {
+                let watcher = try loop.watch(descriptor) { [unowned(unsafe) self] readiness in ready(readiness) }
+                watcher.interest = .readable
+                self.watcher = watcher
+            } catch {
+                close(.closed)
+                throw error
+            }
+        }
+        scheduleFlush()
+    }
+
+    // MARK: In
+
+    private func ready(_ readiness: Readiness) {
+        // The owner may let go of the connection while it is told of its end.
+        withExtendedLifetime(self) {
+            if readiness.contains(.writable) { scheduleFlush() }
+            if readiness.contains(.readable) || readiness.contains(.disconnected) { receive() }
+        }
+    }
+
+    /// Reads what the transport has, at most a few buffers full so that others have their turn.
+    public func receive() {
+        enter()
+        defer { leave() }
+        for _ in 0..<4 {
+            guard closeReason == nil, !isClosed else { return }
+            switch transport.read(into: buffers.read) {
+            case .bytes(let count):
+                take(UnsafeRawBufferPointer(rebasing: buffers.read[..<count]))
+                if count < buffers.read.count { return }
+            case .wouldBlock: return
+            case .ended: close(.closedByPeer)
+            case .failed(let error): close(error)
+            }
+        }
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer) {
+        lastReceived = loop.now
+        do {
+            try session.receive(bytes, now: lastReceived)
+            session.settle()
+            scheduleFlush()
+        } catch {
+            session.settle()
+            flush()
+            close(error)
+        }
+    }
+
+    // MARK: Out
+
+    private func scheduleFlush() {
+        guard !flushScheduled, !isClosed else { return }
+        flushScheduled = true
+        loop.atTurnEnd { [self] in
+            flushScheduled = false
+            enter()
+            flush()
+            leave()
+        }
+    }
+
+    /// Writes what the session has, until the transport takes no more.
+    public func flush() {
+        guard !isClosed else { return }
+        while true {
+            if !unwritten.isEmpty {
+                guard writeRest() else { break }
+            }
+            let used: Int
+            do {
+                used = try session.drain(into: buffers.write, limit: buffers.outputBytes)
+            } catch {
+                return close(error)
+            }
+            if used > 0 {
+                guard write(UnsafeRawBufferPointer(rebasing: buffers.write[..<used])) else { break }
+            }
+            if session.hasEvents {
+                // Their owner may have more to send now.
+                session.settle()
+            } else if used < buffers.outputBytes {
+                break
+            }
+        }
+        guard !isClosed, closeReason == nil else { return }
+        if session.openStreams > 0 { idleSince = 0 } else if idleSince == 0 { idleSince = loop.now }
+        if unwritten.isEmpty, !session.isAlive || (hasRefused && session.openStreams == 0) { return close(.closed) }
+        watchFor(stalled: !unwritten.isEmpty)
+    }
+
+    /// While the peer takes nothing, nothing is taken from it, so that it cannot make us owe it more.
+    private func watchFor(stalled: Bool) {
+        var interest: Readiness = stalled ? .writable : .readable
+        if transport.wantsWritable { interest.insert(.writable) }
+        if watcher?.interest != interest { watcher?.interest = interest }
+    }
+
+    /// - Returns: whether all of it was taken; the rest is kept.
+    private func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        switch transport.write(bytes) {
+        case .bytes(let count):
+            guard count < bytes.count else { return true }
+            unwritten = Array(bytes[count...])
+            unwrittenOffset = 0
+            stalledSince = loop.now
+            return false
+        case .failed(let error):
+            close(error)
+            return false
+        }
+    }
+
+    private func writeRest() -> Bool {
+        let outcome = unwritten.withUnsafeBytes {
+            transport.write(UnsafeRawBufferPointer(rebasing: $0[unwrittenOffset...]))
+        }
+        switch outcome {
+        case .bytes(let count):
+            if count > 0 { stalledSince = loop.now }
+            unwrittenOffset += count
+            guard unwrittenOffset == unwritten.count else { return false }
+            unwritten = []
+            return true
+        case .failed(let error):
+            close(error)
+            return false
+        }
+    }
+
+    // MARK: Time
+
+    /// Closes the connection when its peer takes too long, and asks a silent peer for a sign of life.
+    public func keepTime() {
+        guard !isClosed else { return }
+        enter()
+        defer { leave() }
+        let now = loop.now
+        let limits = session.limits
+        if !unwritten.isEmpty, now.isAfter(stalledSince, bySeconds: limits.stalledWriteSeconds) {
+            return close(.timedOut("the peer took nothing for \(limits.stalledWriteSeconds) s"))
+        }
+        if !session.isEstablished {
+            guard now.isAfter(startedAt, bySeconds: limits.handshakeSeconds) else { return }
+            return close(.timedOut("no HTTP/2 preface within \(limits.handshakeSeconds) s"))
+        }
+        if limits.idleSeconds > 0, session.openStreams == 0, idleSince > 0,
+            now.isAfter(idleSince, bySeconds: limits.idleSeconds)
+        {
+            return drain()
+        }
+        guard limits.keepaliveSeconds > 0 else { return }
+        if session.awaitsPong {
+            guard lastReceived < pingedAt, now.isAfter(pingedAt, bySeconds: limits.keepaliveTimeoutSeconds) else {
+                return
+            }
+            close(.timedOut("no answer to a PING within \(limits.keepaliveTimeoutSeconds) s"))
+        } else if now.isAfter(lastReceived, bySeconds: limits.keepaliveSeconds) {
+            pingedAt = now
+            session.ping()
+        }
+    }
+
+    // MARK: The end
+
+    /// Lets the streams that are open end, takes no new ones, and then closes (RFC 9113, section 6.8).
+    ///
+    /// The peer is warned first, so that a request that is already on its way is not lost.
+    public func drain() {
+        guard !isClosed, !isDraining else { return }
+        isDraining = true
+        guard session.role == .server, session.isEstablished else { return refuseNewStreams() }
+        session.announceShutdown()
+        // A round trip would do; a peer farther away than this loses nothing but a retry.
+        _ = loop.schedule(after: .milliseconds(100)) { [weak self] in self?.refuseNewStreams() }
+    }
+
+    private func refuseNewStreams() {
+        guard !isClosed else { return }
+        hasRefused = true
+        session.refuseNewStreams()
+        scheduleFlush()
+    }
+
+    /// Closes the connection now; streams that are open are lost.
+    public func close(_ reason: HTTP2Error) {
+        guard !isClosed, closeReason == nil else { return }
+        closeReason = reason
+        // Inside a call from the session it would be pulled away from under its own feet; `leave` does it then.
+        if depth == 0 { tearDown(reason) }
+    }
+
+    private func enter() { depth += 1 }
+
+    private func leave() {
+        depth -= 1
+        if depth == 0, let closeReason, !isClosed { tearDown(closeReason) }
+    }
+
+    private func tearDown(_ reason: HTTP2Error) {
+        withExtendedLifetime(self) {
+            isClosed = true
+            watcher?.close()
+            watcher = nil
+            transport.close()
+            session.abandonStreams()
+            session.delegate = nil
+            session.hasOutput = nil
+            unwritten = []
+            let onClosed = onClosed
+            self.onClosed = nil
+            onClosed?(reason)
+        }
+    }
+}
+
+extension UInt64 {
+    /// Whether this moment, in nanoseconds, is at least so many seconds after another one.
+    fileprivate func isAfter(_ moment: UInt64, bySeconds seconds: Int) -> Bool {
+        self >= moment && self - moment >= UInt64(seconds) * 1_000_000_000
+    }
+}

@@ -1,0 +1,43 @@
+/// An error code of RFC 9113, section 7.
+public struct HTTP2ErrorCode: RawRepresentable, Hashable, Sendable {
+    /// The number on the wire.
+    public var rawValue: UInt32
+
+    /// The code with this number, known or not.
+    public init(rawValue: UInt32) {
+        self.rawValue = rawValue
+    }
+
+    /// No error.
+    public static let noError = HTTP2ErrorCode(rawValue: 0x0)
+    /// The peer broke the protocol.
+    public static let protocolError = HTTP2ErrorCode(rawValue: 0x1)
+    /// We failed.
+    public static let internalError = HTTP2ErrorCode(rawValue: 0x2)
+    /// The peer broke flow control.
+    public static let flowControlError = HTTP2ErrorCode(rawValue: 0x3)
+    /// The stream was not looked at; it is safe to send it again.
+    public static let refusedStream = HTTP2ErrorCode(rawValue: 0x7)
+    /// The stream is not needed any more.
+    public static let cancel = HTTP2ErrorCode(rawValue: 0x8)
+    /// The peer asks for too much.
+    public static let enhanceYourCalm = HTTP2ErrorCode(rawValue: 0xb)
+}
+
+/// Why a connection cannot go on.
+public enum HTTP2Error: Error, Equatable, Sendable {
+    /// The peer broke the protocol or a limit, or the library failed; the text is the library's.
+    case session(String)
+    /// The socket failed with this `errno`.
+    case socket(Int32)
+    /// The peer closed the connection.
+    case closedByPeer
+    /// The peer did not read, answer or finish its preface in time; the text says which.
+    case timedOut(String)
+    /// The peer said that it is going away, with this code.
+    case goingAway(HTTP2ErrorCode)
+    /// We closed the connection.
+    case closed
+    /// TLS failed, or what stands in for the socket; the text says how.
+    case transport(String)
+}

@@ -1,0 +1,357 @@
+internal import CNghttp2
+
+/// Which end of the connection a session is.
+public enum HTTP2Role: Sendable {
+    /// Answers requests.
+    case server
+    /// Makes requests.
+    case client
+}
+
+/// Hears what happens on a session. Called on the session's loop, never from inside the library.
+public protocol HTTP2SessionDelegate: AnyObject {
+    /// Something happened to a stream. The last call for a stream has ``HTTP2Stream/Events/closed``.
+    func session(_ session: HTTP2Session, stream: HTTP2Stream, did events: HTTP2Stream.Events)
+    /// The peer said that it takes no more streams than those up to `lastStream`.
+    func session(_ session: HTTP2Session, goingAway code: HTTP2ErrorCode, lastStream: Int32)
+}
+
+/// An HTTP/2 connection's protocol, without its bytes' way in and out (RFC 9113).
+///
+/// Bytes go in with ``receive(_:)`` and come out with ``drain(into:)``. The library's callbacks only record what
+/// happened; ``settle()`` tells the delegate afterwards, when it is safe to submit. Confined to its loop.
+public final class HTTP2Session: @unchecked Sendable {
+    // @unchecked: confined to its loop.
+
+    /// What the peer may do.
+    public let limits: HTTP2Limits
+    /// Which end this is.
+    public let role: HTTP2Role
+    /// Who hears of it. Not retained: its owner clears it, or outlives the session.
+    public unowned(unsafe) var delegate: (any HTTP2SessionDelegate)?
+    /// Called when there is something to drain that was not there before.
+    var hasOutput: (() -> Void)?
+
+    private let handle: OpaquePointer
+    let pool: StreamPool
+
+    /// The streams that are not over yet.
+    public private(set) var openStreams = 0
+    private var firstStream: HTTP2Stream?
+    private var touched: ContiguousArray<Unmanaged<HTTP2Stream>> = []
+
+    /// The stream whose header list is being read.
+    unowned(unsafe) var headerStream: HTTP2Stream?
+    /// Why the callbacks gave the connection up.
+    var hostility: String?
+    var goAway: (code: HTTP2ErrorCode, lastStream: Int32)?
+    /// Whether the peer's first settings have come.
+    public internal(set) var isEstablished = false
+    var awaitsPong = false
+
+    private var now: UInt64 = 0
+    private var idleFramesSince: UInt64 = 0
+    private var idleFrames = 0
+
+    init(role: HTTP2Role, limits: HTTP2Limits, pool: StreamPool) {
+        self.role = role
+        self.limits = limits
+        self.pool = pool
+        var made: OpaquePointer?
+        let options = makeOptions(limits)
+        defer { nghttp2_option_del(options) }
+        let code =
+            switch role {
+            case .server: nghttp2_session_server_new2(&made, sessionCallbacks, nil, options)
+            case .client: nghttp2_session_client_new2(&made, sessionCallbacks, nil, options)
+            }
+        guard code == 0, let made else { preconditionFailure("nghttp2 has no memory for a session") }
+        handle = made
+        nghttp2_session_set_user_data(handle, Unmanaged.passUnretained(self).toOpaque())
+        submitSettings()
+    }
+
+    deinit {
+        abandonStreams()
+        nghttp2_session_del(handle)
+    }
+
+    private func submitSettings() {
+        func entry(_ id: nghttp2_settings_id, _ value: UInt32) -> nghttp2_settings_entry {
+            nghttp2_settings_entry(settings_id: Int32(id.rawValue), value: value)
+        }
+        var settings = [
+            entry(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, UInt32(limits.streamWindowBytes)),
+            entry(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, UInt32(limits.headerListBytes)),
+            entry(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1),
+        ]
+        if limits.headerTableBytes != 4096 {
+            settings.append(entry(NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, limits.headerTableBytes))
+        }
+        switch role {
+        case .server: settings.append(entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.concurrentStreams))
+        case .client: settings.append(entry(NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
+        }
+        check(nghttp2_submit_settings(handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), settings, settings.count))
+        check(
+            nghttp2_session_set_local_window_size(
+                handle,
+                UInt8(NGHTTP2_FLAG_NONE.rawValue),
+                0,
+                limits.connectionWindowBytes
+            )
+        )
+    }
+
+    // MARK: Bytes
+
+    /// Whether the session still wants to read, or has something to write. False when it is over.
+    public var isAlive: Bool {
+        nghttp2_session_want_read(handle) != 0 || nghttp2_session_want_write(handle) != 0
+    }
+
+    /// Takes what arrived. Call ``settle()`` afterwards, and drain.
+    ///
+    /// - Parameter now: the loop's time, in nanoseconds.
+    public func receive(_ bytes: UnsafeRawBufferPointer, now: UInt64) throws(HTTP2Error) {
+        self.now = now
+        let taken = nghttp2_session_mem_recv(handle, bytes.assumingMemoryBound(to: UInt8.self).baseAddress, bytes.count)
+        guard taken < 0 || hostility != nil else { return }
+        let reason = hostility ?? String(cString: nghttp2_strerror(Int32(taken)))
+        let code: HTTP2ErrorCode =
+            hostility != nil || taken == Int(NGHTTP2_ERR_FLOODED.rawValue) ? .enhanceYourCalm : .protocolError
+        // What can still be said to the peer is said when the owner drains once more.
+        _ = nghttp2_session_terminate_session(handle, code.rawValue)
+        throw .session(reason)
+    }
+
+    /// Gives out frames until `buffer` is almost full: a frame is never cut, so leave 32 KiB beyond `limit`.
+    ///
+    /// - Returns: the bytes written into the buffer; less than `limit` when there is nothing more to send now.
+    public func drain(into buffer: UnsafeMutableRawBufferPointer, limit: Int) throws(HTTP2Error) -> Int {
+        var used = 0
+        while used < limit {
+            var frame: UnsafePointer<UInt8>?
+            let count = nghttp2_session_mem_send(handle, &frame)
+            guard count > 0, let frame else {
+                if count < 0 { throw .session(String(cString: nghttp2_strerror(Int32(count)))) }
+                break
+            }
+            precondition(used + count <= buffer.count, "a frame is larger than the room left for one")
+            buffer.baseAddress?.advanced(by: used).copyMemory(from: frame, byteCount: count)
+            used += count
+        }
+        return used
+    }
+
+    // MARK: Events
+
+    /// Notes that something happened to a stream; for the callbacks.
+    func touch(_ stream: HTTP2Stream, _ events: HTTP2Stream.Events) {
+        if stream.pending.isEmpty { touched.append(Unmanaged.passUnretained(stream)) }
+        stream.pending.formUnion(events)
+    }
+
+    /// Whether there is something to tell the delegate.
+    var hasEvents: Bool { !touched.isEmpty || goAway != nil }
+
+    /// Tells the delegate what happened since the last time.
+    public func settle() {
+        while !touched.isEmpty {
+            // Callbacks cannot run while the delegate is told, so the list does not grow; it is walked in place.
+            var index = 0
+            while index < touched.count {
+                let reference = touched[index]
+                index += 1
+                reference._withUnsafeGuaranteedRef { stream in
+                    var events = stream.pending
+                    stream.pending = []
+                    if events.contains(.endedEarly) {
+                        events.remove(.endedEarly)
+                        if !stream.isClosed, !stream.remoteEnded { submitReset(stream, .noError) }
+                    }
+                    if !events.isEmpty { delegate?.session(self, stream: stream, did: events) }
+                }
+                if reference._withUnsafeGuaranteedRef({ $0.isClosed && $0.pending.isEmpty }) { remove(reference) }
+            }
+            touched.removeAll(keepingCapacity: touched.count <= 64)
+        }
+        if let (code, lastStream) = goAway {
+            goAway = nil
+            delegate?.session(self, goingAway: code, lastStream: lastStream)
+        }
+    }
+
+    // MARK: Streams
+
+    func addStream(_ id: Int32) -> HTTP2Stream {
+        let stream = pool.take()
+        stream.id = id
+        stream.session = self
+        stream.next = firstStream
+        firstStream?.previous = stream
+        firstStream = stream
+        openStreams += 1
+        return stream
+    }
+
+    /// Takes a stream out of the list, and keeps it for another when nobody else holds it.
+    private func remove(_ reference: Unmanaged<HTTP2Stream>) {
+        let owner = reference._withUnsafeGuaranteedRef { stream in
+            let owner = stream.previous.map { $0.next } ?? firstStream
+            let next = stream.next
+            next?.previous = stream.previous
+            if let previous = stream.previous { previous.next = next } else { firstStream = next }
+            stream.next = nil
+            stream.previous = nil
+            stream.session = nil
+            stream.dropOutput()
+            return owner
+        }
+        openStreams -= 1
+        if let owner { pool.give(owner) }
+    }
+
+    /// The open stream with this number; for what happens rarely.
+    func findStream(_ id: Int32) -> HTTP2Stream? {
+        var next = firstStream
+        while let stream = next, stream.id != id { next = stream.next }
+        return next
+    }
+
+    /// Closes every stream for the delegate: the connection is lost.
+    func abandonStreams() {
+        touched.removeAll()
+        while let stream = firstStream {
+            var events = stream.pending.subtracting(.endedEarly)
+            stream.pending = []
+            if !stream.isClosed {
+                stream.isClosed = true
+                stream.errorCode = .cancel
+            }
+            events.insert(.closed)
+            delegate?.session(self, stream: stream, did: events)
+            remove(Unmanaged.passUnretained(stream))
+        }
+    }
+
+    /// Starts a request. What is queued on the stream follows the header list.
+    ///
+    /// - Parameter fixed: the fields that are always the same, pseudo fields first.
+    /// - Returns: nil when the connection takes no more streams.
+    public func request(_ fixed: FixedHeaders, _ more: HeaderFields) -> HTTP2Stream? {
+        let stream = addStream(0)
+        var provider = dataProvider(stream)
+        let id = withFields(fixed, more) { fields, count in
+            nghttp2_submit_request(
+                handle,
+                nil,
+                fields,
+                count,
+                &provider,
+                Unmanaged.passUnretained(stream).toOpaque()
+            )
+        }
+        guard id > 0 else {
+            stream.isClosed = true
+            remove(Unmanaged.passUnretained(stream))
+            return nil
+        }
+        stream.id = id
+        stream.submitted = true
+        hasOutput?()
+        return stream
+    }
+
+    func submitResponse(_ stream: HTTP2Stream, _ fixed: FixedHeaders, _ more: HeaderFields, ended: Bool) {
+        let code = withFields(fixed, more) { fields, count in
+            guard !ended else { return nghttp2_submit_response(handle, stream.id, fields, count, nil) }
+            var provider = dataProvider(stream)
+            return nghttp2_submit_response(handle, stream.id, fields, count, &provider)
+        }
+        check(code)
+        hasOutput?()
+    }
+
+    private func dataProvider(_ stream: HTTP2Stream) -> nghttp2_data_provider {
+        var provider = nghttp2_data_provider()
+        provider.source.ptr = Unmanaged.passUnretained(stream).toOpaque()
+        provider.read_callback = readBody
+        return provider
+    }
+
+    func submitReset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
+        stream.dropOutput()
+        check(
+            nghttp2_submit_rst_stream(handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, code.rawValue)
+        )
+        hasOutput?()
+    }
+
+    func resume(_ stream: HTTP2Stream) {
+        // Fails when the stream has just been closed by the peer, which is then told in its own time.
+        _ = nghttp2_session_resume_data(handle, stream.id)
+        hasOutput?()
+    }
+
+    func consumed(_ stream: HTTP2Stream, _ count: Int) {
+        // The bytes of a stream that has ended still count for the connection's window.
+        check(
+            stream.isClosed || stream.remoteEnded
+                ? nghttp2_session_consume_connection(handle, count)
+                : nghttp2_session_consume(handle, stream.id, count)
+        )
+        if nghttp2_session_want_write(handle) != 0 { hasOutput?() }
+    }
+
+    // MARK: The connection as a whole
+
+    /// Announces that no new streams will be taken soon; the peer may still start some until ``refuseNewStreams()``.
+    func announceShutdown() {
+        check(nghttp2_submit_shutdown_notice(handle))
+        hasOutput?()
+    }
+
+    /// Takes no stream beyond those that have been started.
+    func refuseNewStreams(_ code: HTTP2ErrorCode = .noError) {
+        let last = nghttp2_session_get_last_proc_stream_id(handle)
+        check(nghttp2_submit_goaway(handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code.rawValue, nil, 0))
+        hasOutput?()
+    }
+
+    /// Ends the session after one GOAWAY; streams that are open are lost.
+    func terminate(_ code: HTTP2ErrorCode) {
+        check(nghttp2_session_terminate_session(handle, code.rawValue))
+        hasOutput?()
+    }
+
+    /// Asks the peer for a sign of life.
+    func ping() {
+        awaitsPong = true
+        check(nghttp2_submit_ping(handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil))
+        hasOutput?()
+    }
+
+    /// Counts a frame that does no work.
+    ///
+    /// - Returns: whether the peer may go on.
+    func countIdleFrame() -> Bool {
+        if now &- idleFramesSince > 1_000_000_000 {
+            idleFramesSince = now
+            idleFrames = 0
+        }
+        idleFrames += 1
+        guard idleFrames > limits.idleFramesPerSecond else { return true }
+        hostility = "more than \(limits.idleFramesPerSecond) frames without work in a second"
+        return false
+    }
+
+    /// Our submissions are well formed, so what is left to fail is memory, or a stream that the peer has just closed.
+    private func check(_ code: Int32) {
+        precondition(code != NGHTTP2_ERR_NOMEM.rawValue, "nghttp2 has no memory")
+        precondition(
+            code != NGHTTP2_ERR_INVALID_ARGUMENT.rawValue && code != NGHTTP2_ERR_INVALID_STATE.rawValue,
+            "nghttp2 refused what we submitted: \(String(cString: nghttp2_strerror(code)))"
+        )
+    }
+}

@@ -1,0 +1,185 @@
+/// A list of header fields in the order in which they came, stored in one piece of memory.
+///
+/// A value type: copies share their storage until one of them is changed. Names are lower case (RFC 9113, section
+/// 8.2.1), values are bytes; repeated names stay apart.
+public struct HeaderFields: @unchecked Sendable {
+    // @unchecked: the storage is changed only while this value is its one owner.
+    @usableFromInline var storage: HeaderStorage?
+
+    /// No fields.
+    public init() {}
+
+    /// How many fields there are.
+    @inlinable public var count: Int { storage?.count ?? 0 }
+
+    /// Whether there are none.
+    @inlinable public var isEmpty: Bool { count == 0 }
+
+    /// The size of the list: names, values and 32 bytes a field (RFC 9113, section 6.5.2).
+    public var listSize: Int { storage.map { $0.used + 32 * $0.count } ?? 0 }
+
+    /// Adds a field at the end.
+    ///
+    /// - Parameter name: lower case; the caller's duty.
+    public mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        uniqueStorage(adding: name.count + value.count).append(name, value)
+    }
+
+    /// Adds a field at the end.
+    public mutating func append(_ name: String, _ value: String) {
+        var name = name
+        var value = value
+        name.withUTF8 { name in
+            value.withUTF8 { value in append(UnsafeRawBufferPointer(name), UnsafeRawBufferPointer(value)) }
+        }
+    }
+
+    /// Takes all fields away and keeps the memory, unless it is shared or large.
+    mutating func recycle() {
+        guard storage != nil else { return }
+        if isKnownUniquelyReferenced(&storage), let storage, storage.capacity <= 8 * 1024 {
+            storage.used = 0
+            storage.count = 0
+        } else {
+            storage = nil
+        }
+    }
+
+    /// Calls `body` with the bytes of a field's name and value, which are valid only inside it.
+    @inlinable public func withField<T>(
+        at index: Int,
+        _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> T
+    ) rethrows -> T {
+        guard let storage else { preconditionFailure("no such header field") }
+        precondition(index >= 0 && index < storage.count, "no such header field")
+        let entry = storage.entries[index]
+        let start = UnsafeRawPointer(storage.bytes) + Int(entry.offset)
+        return try withExtendedLifetime(storage) {
+            try body(
+                UnsafeRawBufferPointer(start: start, count: Int(entry.nameLength)),
+                UnsafeRawBufferPointer(start: start + Int(entry.nameLength), count: Int(entry.valueLength))
+            )
+        }
+    }
+
+    /// The position of the first field of this name.
+    @inlinable public func firstIndex(of name: StaticString) -> Int? {
+        guard let storage else { return nil }
+        for index in 0..<storage.count where storage.hasName(name, at: index) { return index }
+        return nil
+    }
+
+    /// The position of the first field of this name.
+    public func firstIndex(of name: String) -> Int? {
+        var name = name
+        return name.withUTF8 { wanted in
+            (0..<count).first { index in
+                withField(at: index) { name, _ in
+                    name.count == wanted.count && name.elementsEqual(wanted)
+                }
+            }
+        }
+    }
+
+    /// The value of the first field of this name, as text; bytes that are not UTF-8 are replaced.
+    public func first(_ name: StaticString) -> String? {
+        firstIndex(of: name).map { index in withField(at: index) { _, value in String(decoding: value, as: UTF8.self) }
+        }
+    }
+
+    /// The name and value at a position, as text.
+    public func field(at index: Int) -> (name: String, value: String) {
+        withField(at: index) { name, value in
+            (String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self))
+        }
+    }
+
+    private mutating func uniqueStorage(adding bytes: Int) -> HeaderStorage {
+        if let storage, isKnownUniquelyReferenced(&self.storage) {
+            _ = storage
+        } else {
+            let copy = HeaderStorage(capacity: Swift.max(storage?.used ?? 0, 256))
+            if let storage { copy.copy(storage) }
+            storage = copy
+        }
+        guard let storage else { preconditionFailure("made above") }
+        return storage
+    }
+}
+
+/// The memory of a list of header fields: the bytes one after another, and where each field starts.
+@usableFromInline final class HeaderStorage {
+    @usableFromInline struct Entry {
+        @usableFromInline var offset: UInt32
+        @usableFromInline var nameLength: UInt32
+        @usableFromInline var valueLength: UInt32
+    }
+
+    @usableFromInline var bytes: UnsafeMutableRawPointer
+    var capacity: Int
+    var used = 0
+    @usableFromInline var entries: UnsafeMutablePointer<Entry>
+    var entryCapacity = 16
+    @usableFromInline var count = 0
+
+    init(capacity: Int) {
+        self.capacity = capacity
+        bytes = .allocate(byteCount: capacity, alignment: 8)
+        entries = .allocate(capacity: entryCapacity)
+    }
+
+    deinit {
+        bytes.deallocate()
+        entries.deallocate()
+    }
+
+    func copy(_ other: HeaderStorage) {
+        reserve(other.used)
+        bytes.copyMemory(from: other.bytes, byteCount: other.used)
+        used = other.used
+        while entryCapacity < other.count { growEntries() }
+        entries.update(from: other.entries, count: other.count)
+        count = other.count
+    }
+
+    func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        reserve(name.count + value.count)
+        if count == entryCapacity { growEntries() }
+        let start = bytes + used
+        if let base = name.baseAddress { start.copyMemory(from: base, byteCount: name.count) }
+        if let base = value.baseAddress { (start + name.count).copyMemory(from: base, byteCount: value.count) }
+        entries[count] = Entry(
+            offset: UInt32(used),
+            nameLength: UInt32(name.count),
+            valueLength: UInt32(value.count)
+        )
+        used += name.count + value.count
+        count += 1
+    }
+
+    @usableFromInline func hasName(_ name: StaticString, at index: Int) -> Bool {
+        let entry = entries[index]
+        guard Int(entry.nameLength) == name.utf8CodeUnitCount else { return false }
+        let start = (bytes + Int(entry.offset)).assumingMemoryBound(to: UInt8.self)
+        for offset in 0..<name.utf8CodeUnitCount where start[offset] != name.utf8Start[offset] { return false }
+        return true
+    }
+
+    private func reserve(_ more: Int) {
+        guard used + more > capacity else { return }
+        let larger = max(capacity * 2, used + more)
+        let copy = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 8)
+        copy.copyMemory(from: bytes, byteCount: used)
+        bytes.deallocate()
+        bytes = copy
+        capacity = larger
+    }
+
+    private func growEntries() {
+        let copy = UnsafeMutablePointer<Entry>.allocate(capacity: entryCapacity * 2)
+        copy.update(from: entries, count: count)
+        entries.deallocate()
+        entries = copy
+        entryCapacity *= 2
+    }
+}

@@ -1,0 +1,201 @@
+internal import EventLoop
+internal import HTTP2
+internal import RPC
+
+/// A caller's connection: turns its streams into calls. Confined to its loop.
+final class ServerConnection: HTTP2SessionDelegate {
+    let http2: HTTP2Connection
+    /// Where it stands among its loop's connections.
+    var position = 0
+    private unowned let owner: ServerLoop
+    private var heldBytes = 0
+    private var knownPeer: String?
+
+    let loop: EventLoop
+    let configuration: ServerConfiguration
+    let interceptors: [any ServerInterceptor]
+    let counters: ServerCounters
+    let limits: ServerLimits
+    private let router: Router
+
+    init(_ transport: any ByteTransport, _ owner: ServerLoop) {
+        self.owner = owner
+        loop = owner.loop
+        configuration = owner.configuration
+        interceptors = owner.configuration.interceptors
+        counters = owner.counters
+        limits = owner.configuration.limits
+        router = owner.router
+        http2 = HTTP2Connection(
+            role: .server,
+            transport: transport,
+            loop: owner.loop,
+            limits: limits.http2,
+            buffers: owner.buffers
+        )
+        http2.session.delegate = self
+    }
+
+    var lastReceived: UInt64 { http2.lastReceived }
+
+    var peer: String {
+        if let knownPeer { return knownPeer }
+        let peer = http2.peer
+        knownPeer = peer
+        return peer
+    }
+
+    /// Counts bytes of requests that are not whole.
+    ///
+    /// - Returns: whether there may be as many.
+    func hold(_ bytes: Int) -> Bool {
+        heldBytes += bytes
+        owner.heldBytes += bytes
+        return heldBytes <= limits.requestBytesPerConnection && owner.heldBytes <= limits.requestBytesPerLoop
+    }
+
+    func release(_ bytes: Int) {
+        heldBytes -= bytes
+        owner.heldBytes -= bytes
+    }
+
+    // MARK: Events
+
+    func session(_ session: HTTP2Session, stream: HTTP2Stream, did events: HTTP2Stream.Events) {
+        if events.contains(.headers) { begin(stream) }
+        guard let attachment = stream.attachment else {
+            // Nobody takes what a refused or answered call still sends.
+            if stream.inbound.count > 0 {
+                stream.inbound.consume(stream.inbound.count)
+                stream.acknowledge()
+            }
+            return
+        }
+        let context = unsafeDowncast(attachment, to: ServerContext.self)
+        if events.contains(.closed) { return context.abandon() }
+        if events.contains(.data) || events.contains(.ended) { context.received() }
+        if events.contains(.drained) { context.wakeWriter() }
+    }
+
+    func session(_ session: HTTP2Session, goingAway code: HTTP2ErrorCode, lastStream: Int32) {
+        // A client that goes away makes no more calls; those that are open end as they would.
+    }
+
+    // MARK: Requests
+
+    /// Looks at a request's header list: answers it, or makes it a call.
+    private func begin(_ stream: HTTP2Stream) {
+        guard !stream.isClosed else { return }
+        guard !stream.headersTooLarge else {
+            return refuse(
+                stream,
+                .resourceExhausted,
+                "the metadata is larger than \(limits.http2.headerListBytes) bytes or \(limits.http2.headerFields) fields"
+            )
+        }
+        let head = RequestHead(stream.headers)
+        guard head.isPost else { return refuse(stream, Replies.methodNotAllowed) }
+        guard head.isGRPC else { return refuse(stream, Replies.unsupportedMediaType) }
+        guard let path = head.path, let route = find(path, stream.headers) else {
+            return refuse(stream, .unimplemented, "there is no method \(stream.headers.first(":path") ?? "")")
+        }
+        let context = ServerContext(route, self, stream)
+        stream.attachment = context
+        counters.started()
+        if let encoding = head.encoding, !isIdentity(encoding, stream.headers) {
+            context.trailers.append("grpc-accept-encoding", "identity")
+            let name = stream.headers.field(at: encoding).value
+            return context.end(Status(.unimplemented, "grpc-encoding \(name) is not taken here; send identity"))
+        }
+        if let timeout = head.timeout, !setDeadline(context, timeout, stream.headers) { return }
+        if route.kind.hasRequestStream { context.start() }
+    }
+
+    private func find(_ path: Int, _ headers: HeaderFields) -> Route? {
+        headers.withField(at: path) { _, value in router.find(value) }
+    }
+
+    private func isIdentity(_ index: Int, _ headers: HeaderFields) -> Bool {
+        headers.withField(at: index) { _, value in value.elementsEqual("identity".utf8) }
+    }
+
+    /// - Returns: whether there is time left for the call.
+    private func setDeadline(_ context: ServerContext, _ index: Int, _ headers: HeaderFields) -> Bool {
+        guard let timeout = headers.withField(at: index, { _, value in Timeout.parse(value) }) else {
+            let value = headers.field(at: index).value
+            context.end(
+                Status(
+                    .invalidArgument,
+                    "grpc-timeout is \(value); it must be 1 to 8 digits and one of H, M, S, m, u, n"
+                )
+            )
+            return false
+        }
+        let (seconds, attoseconds) = timeout.components
+        context.deadline = context.arrived + UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+        guard timeout > .zero else {
+            context.expire()
+            return false
+        }
+        context.deadlineTimer = loop.schedule(after: timeout) { [weak context] in context?.expire() }
+        return true
+    }
+
+    private func refuse(_ stream: HTTP2Stream, _ code: StatusCode, _ message: String) {
+        counters.refused()
+        stream.respond(
+            Replies.trailersOnly[code.rawValue],
+            Replies.fields(Status(code, message), Metadata()),
+            ended: true
+        )
+    }
+
+    private func refuse(_ stream: HTTP2Stream, _ reply: FixedHeaders) {
+        counters.refused()
+        stream.respond(reply, ended: true)
+    }
+}
+
+/// Where the fields that decide what happens to a request stand in its header list, found in one pass.
+private struct RequestHead {
+    var isPost = false
+    var isGRPC = false
+    var path: Int?
+    var timeout: Int?
+    var encoding: Int?
+
+    init(_ headers: HeaderFields) {
+        for index in 0..<headers.count {
+            headers.withField(at: index) { name, value in
+                switch name.count {
+                case 5 where name.isEqual(":path"): path = index
+                case 7 where name.isEqual(":method"): isPost = value.isEqual("POST")
+                case 12 where name.isEqual("content-type"): isGRPC = Self.isGRPC(value)
+                case 12 where name.isEqual("grpc-timeout"): timeout = index
+                case 13 where name.isEqual("grpc-encoding"): encoding = index
+                default: break
+                }
+            }
+        }
+    }
+
+    /// Whether a content type is application/grpc or application/grpc+proto, with or without parameters.
+    private static func isGRPC(_ value: UnsafeRawBufferPointer) -> Bool {
+        guard value.count > 16 else { return value.isEqual("application/grpc") }
+        guard UnsafeRawBufferPointer(rebasing: value[..<16]).isEqual("application/grpc") else { return false }
+        let rest = UnsafeRawBufferPointer(rebasing: value[16...])
+        if rest[0] == UInt8(ascii: ";") { return true }
+        guard rest.count >= 6, UnsafeRawBufferPointer(rebasing: rest[..<6]).isEqual("+proto") else { return false }
+        return rest.count == 6 || rest[6] == UInt8(ascii: ";")
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether the bytes are those of a literal.
+    fileprivate func isEqual(_ text: StaticString) -> Bool {
+        guard count == text.utf8CodeUnitCount, let base = baseAddress else { return count == text.utf8CodeUnitCount }
+        let bytes = base.assumingMemoryBound(to: UInt8.self)
+        for offset in 0..<count where bytes[offset] != text.utf8Start[offset] { return false }
+        return true
+    }
+}

@@ -1,0 +1,286 @@
+internal import EventLoop
+internal import HTTP2
+public import Protobuf
+public import RPC
+
+// What the routes' closures and the connection do with a call. A call ends once, in `end`; whatever comes later finds it
+// finished and is dropped.
+extension ServerContext {
+    // MARK: Arriving
+
+    /// Takes note of what arrived, and starts the handler when that is enough for it.
+    func received() {
+        guard let stream else { return }
+        switch phase {
+        case .finished: return
+        case .running: wakeReader()
+        case .receiving: gather(stream)
+        }
+    }
+
+    /// Waits for one whole message and the end of the request.
+    private func gather(_ stream: HTTP2Stream) {
+        guard hold(stream.inbound.count) else {
+            return end(
+                Status(.resourceExhausted, "too many requests of this connection are incomplete; send fewer at once")
+            )
+        }
+        stream.acknowledge()
+        let limit = connection.limits.messageBytes
+        switch MessageFraming.next(in: stream.inbound.bytes, limit: limit) {
+        case .message(let length, let isCompressed):
+            guard !isCompressed else { return end(Self.compressedWithoutEncoding) }
+            guard stream.inbound.count == MessageFraming.prefixBytes + length else {
+                return end(Status(.unimplemented, "\(route.path) takes one request message, and more came"))
+            }
+            if stream.remoteEnded { start() }
+        case .incomplete:
+            guard stream.remoteEnded else { return }
+            end(
+                stream.inbound.count == 0
+                    ? Status(.unimplemented, "\(route.path) takes one request message, and none came")
+                    : Self.truncated
+            )
+        case .tooLarge(let length): end(Self.tooLarge(length, limit))
+        case .invalidFlag(let flag): end(Self.invalidFlag(flag))
+        }
+    }
+
+    /// Starts the handler: it runs here and now until it first suspends.
+    func start() {
+        phase = .running
+        let task = loop.startTask { [self] in await route.run(self) }
+        if !isFinished { self.task = task }
+    }
+
+    private func hold(_ bytes: Int) -> Bool {
+        let more = bytes - heldBytes
+        heldBytes = bytes
+        return connection.hold(more)
+    }
+
+    private func release() {
+        if heldBytes > 0 { connection.release(heldBytes) }
+        heldBytes = 0
+    }
+
+    // MARK: For the routes
+
+    /// The request of a method that takes one.
+    @inlinable func decodeRequest<Request: Message>(_: Request.Type) throws -> Request {
+        do throws(WireError) {
+            let request = try Request(serialized: requestBytes())
+            releaseRequest()
+            return request
+        } catch {
+            throw malformed(Request.fullName, error)
+        }
+    }
+
+    /// The bytes of the request, valid until ``releaseRequest()``.
+    @usableFromInline func requestBytes() -> UnsafeRawBufferPointer {
+        guard let stream else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        return UnsafeRawBufferPointer(rebasing: stream.inbound.bytes[MessageFraming.prefixBytes...])
+    }
+
+    @usableFromInline func releaseRequest() {
+        guard let stream else { return }
+        stream.inbound.consume(stream.inbound.count)
+        release()
+    }
+
+    @usableFromInline func malformed(_ message: String, _ error: WireError) -> RPCError {
+        RPCError(.invalidArgument, "the request is not a well-formed \(message): \(error)")
+    }
+
+    @usableFromInline var isIntercepted: Bool { !connection.interceptors.isEmpty }
+
+    @usableFromInline func intercept(_ request: (any Message)?) async throws {
+        for interceptor in connection.interceptors { try await interceptor.willHandle(request, self) }
+        if isFinished { throw CancellationError() }
+    }
+
+    /// Answers with one message that has room for its prefix.
+    @usableFromInline func finish(_ framed: consuming [UInt8]) {
+        guard !isFinished else { return }
+        MessageFraming.seal(&framed)
+        stream?.send(framed)
+        end(.ok)
+    }
+
+    /// Answers that all messages have been sent.
+    @usableFromInline func finish() {
+        end(.ok)
+    }
+
+    /// Answers with what an error means to the caller.
+    @usableFromInline func fail(_ error: any Error) {
+        guard !isFinished else { return }
+        switch error {
+        case let error as RPCError:
+            if !error.metadata.isEmpty { trailers.append(contentsOf: error.metadata) }
+            end(error.status)
+        case is CancellationError: end(Status(.cancelled, "the call was cancelled"))
+        default:
+            if let converted = connection.configuration.convertError(error, self) { return fail(converted) }
+            connection.configuration.reportFault(error, self)
+            end(Status(.internal, "internal error; request id \(requestID)"))
+        }
+    }
+
+    // MARK: Streams of messages
+
+    /// Queues a message that has room for its prefix, and waits while the peer does not take what is queued.
+    @usableFromInline func send(_ framed: consuming [UInt8]) async throws(RPCError) {
+        loop.assertOnLoop()
+        guard case .running = phase, let stream else { throw finishedError }
+        MessageFraming.seal(&framed)
+        stream.send(framed)
+        if !headersSent {
+            headersSent = true
+            stream.respond(Replies.head, responseMetadata.fields)
+        }
+        guard stream.isFull else { return }
+        precondition(writer == nil, "two tasks send on one call")
+        await withUnsafeContinuation { writer = $0 }
+        guard case .running = phase else { throw finishedError }
+    }
+
+    /// The next message of a request stream; nil after the last one.
+    @inlinable func nextRequest<Request: Message>(_: Request.Type) async throws(RPCError) -> Request? {
+        guard let bytes = try await nextRequestBytes() else { return nil }
+        do {
+            let request = try Request(serialized: bytes)
+            taken(bytes.count)
+            return request
+        } catch {
+            throw malformed(Request.fullName, error)
+        }
+    }
+
+    /// The bytes of the next message of a request stream, valid until ``taken(_:)``.
+    @usableFromInline func nextRequestBytes() async throws(RPCError) -> UnsafeRawBufferPointer? {
+        loop.assertOnLoop()
+        let limit = connection.limits.messageBytes
+        while true {
+            guard case .running = phase, let stream else { throw finishedError }
+            switch MessageFraming.next(in: stream.inbound.bytes, limit: limit) {
+            case .message(let length, let isCompressed):
+                guard !isCompressed else { throw Self.error(Self.compressedWithoutEncoding) }
+                return UnsafeRawBufferPointer(rebasing: stream.inbound.bytes[5..<5 + length])
+            case .incomplete:
+                if stream.remoteEnded {
+                    guard stream.inbound.count > 0 else { return nil }
+                    throw Self.error(Self.truncated)
+                }
+                // The rest of a message that is larger than the window comes only if the window opens.
+                stream.acknowledge()
+                precondition(reader == nil, "two tasks read from one call")
+                await withUnsafeContinuation { reader = $0 }
+            case .tooLarge(let length): throw Self.error(Self.tooLarge(length, limit))
+            case .invalidFlag(let flag): throw Self.error(Self.invalidFlag(flag))
+            }
+        }
+    }
+
+    /// Lets the peer send as much as was taken.
+    @usableFromInline func taken(_ length: Int) {
+        guard let stream else { return }
+        stream.inbound.consume(MessageFraming.prefixBytes + length)
+        stream.acknowledge(keeping: stream.inbound.count)
+    }
+
+    func wakeReader() {
+        reader.take()?.resume()
+    }
+
+    func wakeWriter() {
+        writer.take()?.resume()
+    }
+
+    // MARK: Ending
+
+    /// Answers and ends the call.
+    func end(_ status: Status) {
+        guard !isFinished else { return }
+        finished(status)
+        guard let stream else { return }
+        if headersSent {
+            stream.finish(Replies.trailers[status.code.rawValue], statusFields(status))
+        } else if status.code == .ok {
+            stream.finish(Replies.trailers[0], statusFields(status))
+            stream.respond(Replies.head, responseMetadata.fields)
+        } else {
+            if !responseMetadata.isEmpty { trailers.append(contentsOf: responseMetadata) }
+            stream.respond(Replies.trailersOnly[status.code.rawValue], statusFields(status), ended: true)
+        }
+        detach()
+    }
+
+    private func statusFields(_ status: Status) -> HeaderFields {
+        if status.code == .ok, trailers.isEmpty { return HeaderFields() }
+        return Replies.fields(status, trailers)
+    }
+
+    /// Ends the call with nobody left to answer: the caller or the connection is gone.
+    func abandon() {
+        guard !isFinished else { return }
+        finished(Status(.cancelled, "the caller is gone"))
+        detach()
+    }
+
+    /// Answers that the time is over, and stops the handler.
+    func expire() {
+        end(Status(.deadlineExceeded, "the deadline that the caller set has passed"))
+    }
+
+    private func finished(_ status: Status) {
+        phase = .finished(status.code)
+        deadlineTimer?.cancel()
+        deadlineTimer = nil
+        for interceptor in connection.interceptors { interceptor.didFinish(self, status) }
+        connection.counters.finished(status.code)
+    }
+
+    /// Lets go of the stream, of the task and of whoever waits.
+    private func detach() {
+        release()
+        if let stream, stream.inbound.count > 0 {
+            stream.inbound.consume(stream.inbound.count)
+            stream.acknowledge()
+        }
+        stream?.attachment = nil
+        stream = nil
+        // A handler that has returned is not disturbed by this; one that still runs has nobody to run for.
+        task?.cancel()
+        task = nil
+        wakeReader()
+        wakeWriter()
+    }
+
+    private var finishedError: RPCError {
+        guard case .finished(let code) = phase, code != .ok else {
+            return RPCError(.cancelled, "the call has been answered")
+        }
+        return RPCError(code, "the call has ended")
+    }
+
+    // MARK: What can be wrong with a body
+
+    private static func error(_ status: Status) -> RPCError { RPCError(status.code, status.message) }
+
+    private static let compressedWithoutEncoding = Status(
+        .internal,
+        "a message is marked as compressed, but grpc-encoding names no encoding"
+    )
+
+    private static let truncated = Status(.internal, "the request ended in the middle of a message")
+
+    private static func tooLarge(_ length: Int, _ limit: Int) -> Status {
+        Status(.resourceExhausted, "a request message of \(length) bytes is larger than the limit of \(limit) bytes")
+    }
+
+    private static func invalidFlag(_ flag: UInt8) -> Status {
+        Status(.internal, "the first byte of a message is \(flag); it must be 0 or 1")
+    }
+}

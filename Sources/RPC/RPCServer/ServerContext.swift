@@ -1,0 +1,106 @@
+public import EventLoop
+internal import HTTP2
+internal import Primitives
+public import RPC
+
+/// One call, as its interceptors and its handler see it. Confined to its loop.
+public final class ServerContext: @unchecked Sendable {
+    // @unchecked: confined to its loop.
+
+    /// The method that is called.
+    public let route: Route
+    /// What the caller sent beside the request.
+    public let metadata: Metadata
+    /// What goes back before the first message. Changes after that have no effect.
+    public var responseMetadata = Metadata()
+    /// What goes back with the status.
+    public var trailers = Metadata()
+    /// When the call must have been answered, in nanoseconds of ``EventLoop/now``; nil when the caller did not say.
+    public internal(set) var deadline: UInt64?
+    /// When the call arrived, in nanoseconds of ``EventLoop/now``.
+    public let arrived: UInt64
+
+    let connection: ServerConnection
+    var stream: HTTP2Stream?
+    var task: Task<Void, Never>?
+    var deadlineTimer: LoopTimer?
+    var phase = Phase.receiving
+    var headersSent = false
+    /// Bytes of the request that count against the limits of its connection and loop.
+    var heldBytes = 0
+    var reader: UnsafeContinuation<Void, Never>?
+    var writer: UnsafeContinuation<Void, Never>?
+
+    private var values: [(key: ObjectIdentifier, value: any Sendable)] = []
+    private var madeRequestID: String?
+
+    /// Where a call is: its request arrives, its handler runs, or it has been answered or given up.
+    enum Phase {
+        case receiving
+        case running
+        case finished(StatusCode)
+    }
+
+    init(_ route: Route, _ connection: ServerConnection, _ stream: HTTP2Stream) {
+        self.route = route
+        self.connection = connection
+        self.stream = stream
+        metadata = Metadata(stream.headers)
+        arrived = connection.lastReceived
+    }
+
+    /// The loop that the call lives on.
+    public var loop: EventLoop { connection.loop }
+
+    /// The address of the caller, such as "127.0.0.1:50312".
+    public var peer: String { connection.peer }
+
+    /// Whether the call has been answered or given up, so that nobody waits for its outcome any more.
+    public var isFinished: Bool {
+        if case .finished = phase { return true }
+        return false
+    }
+
+    /// How long the caller still waits; nil when the caller did not say.
+    public var timeRemaining: Duration? {
+        guard let deadline else { return nil }
+        let now = loop.now
+        return deadline > now ? .nanoseconds(Int64(deadline - now)) : .zero
+    }
+
+    /// Names the call in logs and in answers: the caller's x-request-id, when it is 1 to 64 letters, digits, hyphens or
+    /// underscores, or else a new UUIDv7.
+    public var requestID: String {
+        if let madeRequestID { return madeRequestID }
+        let id = metadata.withValue("x-request-id") { value -> String? in
+            guard let value, (1...64).contains(value.count), value.allSatisfy(isIdentifierByte) else { return nil }
+            return String(decoding: value, as: UTF8.self)
+        }
+        let chosen = id ?? UUID.v7().text
+        madeRequestID = chosen
+        return chosen
+    }
+
+    /// What an interceptor left under a key.
+    public subscript<Key: ContextKey>(key: Key.Type) -> Key.Value? {
+        get {
+            let id = ObjectIdentifier(key)
+            for entry in values where entry.key == id { return entry.value as? Key.Value }
+            return nil
+        }
+        set {
+            let id = ObjectIdentifier(key)
+            values.removeAll { $0.key == id }
+            if let newValue { values.append((id, newValue)) }
+        }
+    }
+}
+
+private func isIdentifierByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+        true
+    default: false
+    }
+}

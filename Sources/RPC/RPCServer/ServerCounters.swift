@@ -1,0 +1,63 @@
+internal import RPC
+internal import Synchronization
+
+/// What a server has done so far. Counts never fall, but for ``openConnections``.
+public struct ServerCounts: Sendable, Equatable {
+    /// Calls whose route was found.
+    public var started = 0
+    /// Calls that ended, by status code (``StatusCode/rawValue``).
+    public var finished = [Int](repeating: 0, count: StatusCode.allCases.count)
+    /// Requests that were answered without a call: no such method, not gRPC.
+    public var refused = 0
+    /// Connections that were accepted.
+    public var connections = 0
+    /// Connections that are open now.
+    public var openConnections = 0
+    /// Connections that were closed at once, because there were too many.
+    public var refusedConnections = 0
+}
+
+/// The counts of one loop: written by it alone, read by any thread.
+final class ServerCounters: Sendable {
+    private let startedCalls = Atomic<Int>(0)
+    private let finishedOK = Atomic<Int>(0)
+    private let finishedOthers = Mutex([Int](repeating: 0, count: StatusCode.allCases.count))
+    private let refusedRequests = Atomic<Int>(0)
+    private let acceptedConnections = Atomic<Int>(0)
+    private let open = Atomic<Int>(0)
+    private let refusals = Atomic<Int>(0)
+
+    func started() { bump(startedCalls) }
+
+    func finished(_ code: StatusCode) {
+        if code == .ok { bump(finishedOK) } else { finishedOthers.withLock { $0[code.rawValue] += 1 } }
+    }
+
+    func refused() { bump(refusedRequests) }
+
+    func connected() {
+        bump(acceptedConnections)
+        bump(open)
+    }
+
+    func disconnected() { bump(open, by: -1) }
+
+    func refusedConnection() { bump(refusals) }
+
+    func add(to counts: inout ServerCounts) {
+        counts.started += startedCalls.load(ordering: .relaxed)
+        counts.finished[0] += finishedOK.load(ordering: .relaxed)
+        finishedOthers.withLock { others in
+            for code in 1..<others.count { counts.finished[code] += others[code] }
+        }
+        counts.refused += refusedRequests.load(ordering: .relaxed)
+        counts.connections += acceptedConnections.load(ordering: .relaxed)
+        counts.openConnections += open.load(ordering: .relaxed)
+        counts.refusedConnections += refusals.load(ordering: .relaxed)
+    }
+
+    /// Only one thread writes, so no locked instruction is needed.
+    private func bump(_ counter: borrowing Atomic<Int>, by count: Int = 1) {
+        counter.store(counter.load(ordering: .relaxed) + count, ordering: .relaxed)
+    }
+}

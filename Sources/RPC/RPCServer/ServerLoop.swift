@@ -1,0 +1,87 @@
+internal import EventLoop
+internal import HTTP2
+
+/// A server's part on one loop: its connections and what they share. Confined to it, but for the counters.
+final class ServerLoop: @unchecked Sendable {
+    // @unchecked: confined to its loop.
+    let loop: EventLoop
+    let configuration: ServerConfiguration
+    let router: Router
+    let buffers: HTTP2LoopBuffers
+    let counters: ServerCounters
+    var heldBytes = 0
+
+    private var connections: [ServerConnection] = []
+    private var clock: LoopTimer?
+    private var isStopping = false
+    private var whenEmpty: [() -> Void] = []
+
+    init(_ loop: EventLoop, _ configuration: ServerConfiguration, _ router: Router, _ counters: ServerCounters) {
+        loop.assertOnLoop()
+        self.loop = loop
+        self.configuration = configuration
+        self.router = router
+        self.counters = counters
+        buffers = HTTP2LoopBuffers(limits: configuration.limits.http2)
+        router.freeze()
+    }
+
+    /// Takes a connection over.
+    func accept(_ transport: any ByteTransport) {
+        guard !isStopping, connections.count < configuration.limits.connectionsPerLoop else {
+            counters.refusedConnection()
+            return transport.close()
+        }
+        let connection = ServerConnection(transport, self)
+        connection.http2.onClosed = { [unowned self, unowned connection] _ in closed(connection) }
+        connection.position = connections.count
+        connections.append(connection)
+        counters.connected()
+        // A connection whose descriptor cannot be watched has closed itself.
+        try? connection.http2.start()
+        if clock == nil { startClock() }
+    }
+
+    private func closed(_ connection: ServerConnection) {
+        counters.disconnected()
+        let position = connection.position
+        if position < connections.count - 1 {
+            connections.swapAt(position, connections.count - 1)
+            connections[position].position = position
+        }
+        connections.removeLast()
+        guard connections.isEmpty else { return }
+        clock?.cancel()
+        clock = nil
+        let waiting = whenEmpty
+        whenEmpty = []
+        for body in waiting { body() }
+    }
+
+    /// Looks at every connection once a second, which costs an idle one less than a timer of its own.
+    private func startClock() {
+        clock = loop.schedule(after: .seconds(1)) { [weak self] in
+            guard let self else { return }
+            clock = nil
+            // From the end, because a connection that closes itself is replaced by the last one.
+            for position in connections.indices.reversed() where position < connections.count {
+                connections[position].http2.keepTime()
+            }
+            if !connections.isEmpty, clock == nil { startClock() }
+        }
+    }
+
+    /// Lets the calls that are open end, and calls `done` when the last connection is closed.
+    func drain(_ done: @escaping () -> Void) {
+        isStopping = true
+        guard !connections.isEmpty else { return done() }
+        whenEmpty.append(done)
+        for connection in connections { connection.http2.drain() }
+    }
+
+    /// Closes what is left.
+    func stop() {
+        isStopping = true
+        while let connection = connections.last { connection.http2.close(.closed) }
+    }
+}
