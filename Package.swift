@@ -72,6 +72,8 @@ let package = Package(
         library("Primitives", nil, ["CSodium"]),
         // Flags, help, tables, progress: what the programs share on a command line.
         library("Terminal", nil, []),
+        // Whole files without Foundation, for the programs.
+        library("Files", nil, []),
         // JSON text as a value: strict, ordered, numbers as written. For files and flags; messages have their own mapping.
         library("JSON", nil, []),
         // One libuv loop = one thread = one task executor.
@@ -128,7 +130,8 @@ let package = Package(
         .executableTarget(
             name: "trellisd",
             dependencies: [
-                "TrellisServer", "Schema", "Postgres", "EventLoop", "Primitives", "JSON", "Terminal", log,
+                "TrellisServer", "Schema", "Postgres", "EventLoop", "Primitives", "JSON", "Files",
+                "Terminal", log,
             ],
             swiftSettings: settings
         ),
@@ -148,7 +151,7 @@ let package = Package(
             name: "trellis",
             dependencies: [
                 "TrellisClient", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives", "JSON",
-                "Terminal",
+                "Files", "Terminal",
             ],
             path: "clients/cli",
             swiftSettings: settings
@@ -159,7 +162,9 @@ let package = Package(
         tests("EventLoopTests", ["EventLoop"]),
         tests("TerminalTests", ["Terminal"]),
         tests("JSONTests", ["JSON"]),
-        tests("TrellisdTests", ["trellisd", "Terminal", log]),
+        tests("FilesTests", ["Files"]),
+        tests("TrellisdTests", ["trellisd", "Files", "Terminal", log]),
+        tests("TrellisCLITests", ["trellis", "JSON", "Files", "Terminal"]),
         tests("TidyTests", []),
     ]
 )

@@ -3,14 +3,18 @@ public enum Suggestion {
     /// The candidate nearest to a word, if it is near enough to be a slip: at most a third of the word's letters
     /// inserted, deleted, replaced or swapped, or one that the word begins.
     public static func closest(to word: String, among candidates: some Sequence<String>) -> String? {
-        let limit = max(1, word.count / 3)
+        if let best = closest(to: word, among: candidates, limit: max(1, word.count / 3)) { return best }
+        return word.count >= 3 ? candidates.first { $0.hasPrefix(word) } : nil
+    }
+
+    /// The candidate with the least distance to a word, the first of equals, if that is at most `limit`.
+    public static func closest(to word: String, among candidates: some Sequence<String>, limit: Int) -> String? {
         var best: (candidate: String, distance: Int)?
         for candidate in candidates where abs(candidate.count - word.count) <= limit {
             let distance = distance(word, candidate)
             if distance <= limit, distance < best?.distance ?? .max { best = (candidate, distance) }
         }
-        if let best { return best.candidate }
-        return word.count >= 3 ? candidates.first { $0.hasPrefix(word) } : nil
+        return best?.candidate
     }
 
     /// The optimal string alignment distance: insertions, deletions, replacements, swaps of neighbours.
