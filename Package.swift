@@ -74,8 +74,6 @@ let package = Package(
         library("Terminal", nil, []),
         // Whole files without Foundation, for the programs.
         library("Files", nil, []),
-        // JSON text as a value: strict, ordered, numbers as written. For files and flags; messages have their own mapping.
-        library("JSON", nil, []),
         // One libuv loop = one thread = one task executor.
         library("EventLoop", nil, ["CUV"]),
 
@@ -130,7 +128,7 @@ let package = Package(
         .executableTarget(
             name: "trellisd",
             dependencies: [
-                "TrellisServer", "Schema", "Postgres", "EventLoop", "Primitives", "JSON", "Files",
+                "TrellisServer", "Schema", "Postgres", "EventLoop", "Primitives", "Protobuf", "Files",
                 "Terminal", log,
             ],
             swiftSettings: settings
@@ -150,8 +148,8 @@ let package = Package(
         .executableTarget(
             name: "trellis",
             dependencies: [
-                "TrellisClient", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives", "JSON",
-                "Files", "Terminal",
+                "TrellisClient", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives", "Files",
+                "Terminal",
             ],
             path: "clients/cli",
             swiftSettings: settings
@@ -161,10 +159,9 @@ let package = Package(
         tests("PrimitivesTests", ["Primitives"]),
         tests("EventLoopTests", ["EventLoop"]),
         tests("TerminalTests", ["Terminal"]),
-        tests("JSONTests", ["JSON"]),
         tests("FilesTests", ["Files"]),
         tests("TrellisdTests", ["trellisd", "Files", "Terminal", log]),
-        tests("TrellisCLITests", ["trellis", "JSON", "Files", "Terminal"]),
+        tests("TrellisCLITests", ["trellis", "Protobuf", "Files", "Terminal"]),
         tests("TidyTests", []),
     ]
 )

@@ -1,4 +1,4 @@
-import JSON
+import Protobuf
 import Testing
 
 @testable import trellis
@@ -27,7 +27,7 @@ struct ReferenceFilesTests {
         #expect(source.concepts.count == 17 + 169 + 241)
         let indicator = try #require(source.concepts.first { $0.key.code == "1.1.1" })
         #expect(indicator.parent == .init(kind: .sdgTarget, code: "1.1"))
-        #expect(indicator.attributes.first == JSONMember("tier_proposed", .string("Tier I")))
+        #expect(JSONValue.object(indicator.attributes)["tier_proposed"]?.text == "Tier I")
         #expect(source.findings.contains { $0.hasPrefix("targets-2016.csv: superfluous white space in ") })
     }
 
@@ -76,7 +76,7 @@ struct ReferenceFilesTests {
                 #expect(!concept.key.code.isEmpty && concept.key.code.utf8.count <= 128)
                 #expect(!concept.key.code.contains { $0.isWhitespace })
                 #expect(concept.name.unicodeScalars.count <= 2000)
-                #expect(JSONValue.object(concept.attributes).text().unicodeScalars.count <= 65536)
+                #expect(JSONValue.object(concept.attributes).written().unicodeScalars.count <= 65536)
             }
             #expect(Set(source.concepts.map(\.key)).count == source.concepts.count)
         }

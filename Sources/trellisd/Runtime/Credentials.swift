@@ -1,4 +1,4 @@
-import JSON
+import Protobuf
 
 /// `credentials.json` of a home folder: where the server is, and the platform's key, for whoever may read the folder.
 struct Credentials: Equatable {
@@ -9,8 +9,8 @@ struct Credentials: Equatable {
 
     var json: String {
         JSONValue.object([
-            JSONMember("address", .string(address)), JSONMember("platform_key", .string(platformKey)),
-        ]).text(.indented) + "\n"
+            ("address", .string(address)), ("platform_key", .string(platformKey)),
+        ]).written(.indented) + "\n"
     }
 
     /// What an earlier start wrote, `nil` when there was none.
@@ -18,10 +18,10 @@ struct Credentials: Equatable {
         guard let bytes = try home.read(fileName) else { return nil }
         let repair = "move it away and start again with a platform key made by 'trellis platform', or restore it"
         let value: JSONValue
-        do { value = try JSONValue(bytes: bytes) } catch {
+        do { value = try JSONValue(parsing: String(decoding: bytes, as: UTF8.self)) } catch {
             throw HomeError(description: "'\(home.path)/\(fileName)' is no JSON (\(error)): \(repair)")
         }
-        guard let address = value["address"]?.string, let key = value["platform_key"]?.string, !key.isEmpty else {
+        guard let address = value["address"]?.text, let key = value["platform_key"]?.text, !key.isEmpty else {
             throw HomeError(
                 description: "'\(home.path)/\(fileName)' has no address or no platform_key: \(repair)"
             )

@@ -1,6 +1,6 @@
-import JSON
 import Logging
 import Primitives
+import Protobuf
 import Terminal
 
 /// Logs on standard error: a JSON object a line for programs, or a line of text for a person at a terminal.
@@ -41,15 +41,15 @@ struct StandardErrorLog: LogHandler {
         _ message: String,
         _ metadata: Logger.Metadata
     ) -> String {
-        var members = [
-            JSONMember("time", .string(time)), JSONMember("level", .string(level.rawValue)),
-            JSONMember("logger", .string(label)), JSONMember("message", .string(message)),
+        var members: [(key: String, value: JSONValue)] = [
+            ("time", .string(time)), ("level", .string(level.rawValue)),
+            ("logger", .string(label)), ("message", .string(message)),
         ]
-        let taken = Set(members.map(\.name))
+        let taken = Set(members.map(\.key))
         for (name, value) in metadata.sorted(by: { $0.key < $1.key }) {
-            members.append(JSONMember(taken.contains(name) ? "\(name)_" : name, value.json))
+            members.append((taken.contains(name) ? "\(name)_" : name, value.json))
         }
-        return JSONValue.object(members).text()
+        return JSONValue.object(members).written()
     }
 
     /// `12:34:56.789 warning message  name=value`, safe to show.
@@ -69,7 +69,7 @@ extension Logger.MetadataValue {
         case .stringConvertible(let value): .string(value.description)
         case .array(let values): .array(values.map(\.json))
         case .dictionary(let values):
-            .object(values.sorted { $0.key < $1.key }.map { JSONMember($0.key, $0.value.json) })
+            .object(values.sorted { $0.key < $1.key }.map { ($0.key, $0.value.json) })
         }
     }
 }

@@ -1,5 +1,5 @@
 import Files
-import JSON
+import Protobuf
 
 /// The IRIS+ catalogue of metrics as files: the metrics, a JSON object a line, one JSON array or a CSV table, and
 /// beside them iris-taxonomy.json with categories, themes and strategic goals.
@@ -43,23 +43,20 @@ enum IRISFiles {
 /// Categories, themes and strategic goals.
 private enum IRISTaxonomy {
     static func add(_ path: String, to source: inout ReferenceSource) throws {
-        let taxonomy: JSONValue
-        do { taxonomy = try JSONValue(bytes: try Files.read(path)) } catch let error as JSONError {
-            throw ImportProblem("\(path): \(error)")
-        }
-        for name in taxonomy["categories"]?.array ?? [] {
+        let taxonomy = try SourceFile.json(Files.read(path), at: path)
+        for name in taxonomy["categories"]?.elements ?? [] {
             source.add(concept(.category, try text(name, path)), in: path)
         }
-        for entry in taxonomy["themes"]?.array ?? [] {
+        for entry in taxonomy["themes"]?.elements ?? [] {
             var theme = concept(.theme, try SourceFile.text(entry, "theme", at: path))
             let category = try SourceFile.text(entry, "category", at: path)
             theme.parent = .init(kind: .category, code: SourceFile.code(from: category))
             source.add(theme, in: path)
         }
-        for name in taxonomy["strategic_goals"]?.array ?? [] {
+        for name in taxonomy["strategic_goals"]?.elements ?? [] {
             source.add(concept(.strategicGoal, try text(name, path)), in: path)
         }
-        for entry in taxonomy["theme_goals"]?.array ?? [] {
+        for entry in taxonomy["theme_goals"]?.elements ?? [] {
             let theme = try SourceFile.text(entry, "theme", at: path)
             let goal = try SourceFile.text(entry, "goal", at: path)
             source.add(
@@ -77,7 +74,7 @@ private enum IRISTaxonomy {
     }
 
     private static func text(_ value: JSONValue, _ path: String) throws(ImportProblem) -> String {
-        guard let text = value.string, !text.isEmpty else { throw ImportProblem("\(path): a name is not a text") }
+        guard let text = value.text, !text.isEmpty else { throw ImportProblem("\(path): a name is not a text") }
         return SourceFile.collapsed(text)
     }
 }

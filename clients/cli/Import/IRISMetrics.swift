@@ -1,5 +1,5 @@
 import Files
-import JSON
+import Protobuf
 
 /// The metrics of IRIS+ with their links to each other and to the Sustainable Development Goals.
 ///
@@ -21,10 +21,10 @@ enum IRISMetrics {
             concept.description = metric.text("definition")
             concept.parent = categories.parent(of: metric)
             concept.attributes = metric.attributes.map { member in
-                switch member.name {
-                case "primary_impact_category": JSONMember(member.name, .string(categories.reading(of: metric)))
-                case "section": JSONMember(member.name, .string(section(metric, sections, ids)))
-                case "subsection": JSONMember(member.name, .string(subsections[metric.text("subsection")]))
+                switch member.key {
+                case "primary_impact_category": (member.key, .string(categories.reading(of: metric)))
+                case "section": (member.key, .string(section(metric, sections, ids)))
+                case "subsection": (member.key, .string(subsections[metric.text("subsection")]))
                 default: member
                 }
             }
@@ -102,23 +102,19 @@ enum IRISMetrics {
             let table: CSV
             do { table = try CSV(bytes) } catch { throw ImportProblem("\(path): \(error)") }
             return try table.records.map { record in
-                let members = table.header.map { name in
+                let members = table.header.map { name -> (key: String, value: JSONValue) in
                     let value = record.fields[name] ?? ""
                     // The lists of the table are joined by semicolons.
-                    let isList = name == "sdg_goals" || name == "sdg_targets"
-                    return JSONMember(
-                        name,
-                        isList
-                            ? .array(value.split(separator: ";").map { .string(String($0)) }) : .string(value)
-                    )
+                    guard name == "sdg_goals" || name == "sdg_targets" else { return (name, .string(value)) }
+                    return (name, .array(value.split(separator: ";").map { .string(String($0)) }))
                 }
                 return try Metric(.object(members), at: "\(path):\(record.line)")
             }
         }
         if bytes.first(where: { $0 != 0x20 && $0 != 0x0A && $0 != 0x0D && $0 != 0x09 }) == UInt8(ascii: "[") {
-            let all: JSONValue
-            do { all = try JSONValue(bytes: bytes) } catch { throw ImportProblem("\(path): \(error)") }
-            return try (all.array ?? []).enumerated().map { try Metric($1, at: "\(path): element \($0)") }
+            return try (SourceFile.json(bytes, at: path).elements ?? []).enumerated().map {
+                try Metric($1, at: "\(path): element \($0)")
+            }
         }
         return try SourceFile.lines(path, bytes).map { try Metric($0.value, at: "\(path):\($0.line)") }
     }
@@ -142,13 +138,13 @@ private struct Metric {
 
     /// A text without superfluous white space at its ends; empty when there is none.
     func text(_ name: String) -> String {
-        let text = value[name]?.string ?? ""
+        let text = value[name]?.text ?? ""
         return name == "definition" ? text : SourceFile.collapsed(text)
     }
 
     /// A list of texts or numbers.
     func list(_ name: String) -> [String] {
-        (value[name]?.array ?? []).compactMap { element in
+        (value[name]?.elements ?? []).compactMap { element in
             switch element {
             case .string(let text): SourceFile.collapsed(text)
             case .number(let text): text
@@ -157,9 +153,11 @@ private struct Metric {
         }
     }
 
-    var attributes: [JSONMember] { (value.object ?? []).filter { !Self.notAttributes.contains($0.name) } }
+    var attributes: [(key: String, value: JSONValue)] {
+        (value.members ?? []).filter { !Self.notAttributes.contains($0.key) }
+    }
 
-    var allTexts: [String] { (value.object ?? []).compactMap(\.value.string) }
+    var allTexts: [String] { (value.members ?? []).compactMap(\.value.text) }
 }
 
 /// The categories that metrics name, set against those of the taxonomy.

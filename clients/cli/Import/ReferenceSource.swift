@@ -1,4 +1,4 @@
-import JSON
+import Protobuf
 
 /// A release of reference knowledge as its publisher's files say it, before it is sent.
 struct ReferenceSource {
@@ -34,7 +34,7 @@ struct ReferenceSource {
         var name: String
         var description = ""
         /// What else the publisher says.
-        var attributes: [JSONMember] = []
+        var attributes: [(key: String, value: JSONValue)] = []
         var parent: Key?
         /// The name in other languages.
         var labels: [(language: String, name: String)] = []
@@ -101,26 +101,28 @@ enum SourceFile {
         var result: [(line: Int, value: JSONValue)] = []
         for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
             if line.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) { continue }
-            do {
-                let value = try JSONValue(bytes: line)
-                guard value.object != nil else {
-                    throw ImportProblem("\(path):\(index + 1): an object is expected, not \(value.kind)")
-                }
-                result.append((index + 1, value))
-            } catch let problem as ImportProblem {
-                throw problem
-            } catch let error as JSONError {
-                throw ImportProblem("\(path):\(index + 1): \(error.reason) at column \(error.column)")
-            } catch {
-                throw ImportProblem("\(path):\(index + 1): \(error)")
+            let value = try json(line, at: "\(path):\(index + 1)")
+            guard value.members != nil else {
+                throw ImportProblem("\(path):\(index + 1): an object is expected, not \(value.kind)")
             }
+            result.append((index + 1, value))
         }
         return result
     }
 
+    /// One JSON value.
+    ///
+    /// - Parameter place: what to call the text in a message.
+    static func json(_ bytes: some Sequence<UInt8>, at place: String) throws(ImportProblem) -> JSONValue {
+        guard let text = String(validating: Array(bytes), as: UTF8.self) else {
+            throw ImportProblem("\(place): not UTF-8")
+        }
+        do { return try JSONValue(parsing: text) } catch { throw ImportProblem("\(place): \(error)") }
+    }
+
     /// A text that must be there.
     static func text(_ value: JSONValue, _ name: String, at place: String) throws(ImportProblem) -> String {
-        guard let text = value[name]?.string.map(collapsed), !text.isEmpty else {
+        guard let text = value[name]?.text.map(collapsed), !text.isEmpty else {
             throw ImportProblem("\(place): the text '\(name)' is missing")
         }
         return text

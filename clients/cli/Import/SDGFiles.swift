@@ -1,5 +1,5 @@
 import Files
-import JSON
+import Protobuf
 
 /// The Sustainable Development Goals as files: goals, targets and indicators with their translations, a JSON object a
 /// line each, or the CSV tables of the 2016 wording.
@@ -67,9 +67,9 @@ enum SDGFiles {
                 name: try SourceFile.text(value, "text", at: place)
             )
             if part != "goals" { concept.parent = parent(part, try SourceFile.text(value, "parent", at: place)) }
-            if let short = value["short"]?.string { concept.attributes.append(JSONMember("short", .string(short))) }
-            concept.labels = (value["i18n"]?.object ?? []).compactMap { member in
-                member.value.string.map { (member.name, SourceFile.collapsed($0)) }
+            if let short = value["short"]?.text { concept.attributes.append(("short", .string(short))) }
+            concept.labels = (value["i18n"]?.members ?? []).compactMap { member in
+                member.value.text.map { (member.key, SourceFile.collapsed($0)) }
             }
             source.add(concept, in: path)
         }
@@ -102,7 +102,7 @@ enum SDGFiles {
             }
             for column in ["tier_proposed", "tier_revised"] {
                 if let tier = fields[column], tier != "-" {
-                    concept.attributes.append(JSONMember(column, .string(tier)))
+                    concept.attributes.append((column, .string(tier)))
                 }
             }
             source.add(concept, in: path)

@@ -1,14 +1,24 @@
 extension JSONValue {
-    /// How JSON is laid out.
+    /// How JSON text is laid out.
     public enum Layout: Sendable {
         /// On one line, without spaces.
         case compact
-        /// A member or element a line, indented by two spaces.
+        /// A member or an element a line, indented by two spaces.
         case indented
     }
 
+    /// The elements of an array; nil for anything else.
+    public var elements: [JSONValue]? {
+        if case .array(let elements) = self { elements } else { nil }
+    }
+
+    /// The members of an object in their order; nil for anything else.
+    public var members: [(key: String, value: JSONValue)]? {
+        if case .object(let members) = self { members } else { nil }
+    }
+
     /// The value as JSON text.
-    public func text(_ layout: Layout = .compact) -> String {
+    public func written(_ layout: Layout = .compact) -> String {
         var result = ""
         write(to: &result, layout, level: 0)
         return result
@@ -26,7 +36,7 @@ extension JSONValue {
             }
         case .object(let members):
             Self.write(members, in: ("{", "}"), to: &result, layout, level) { member, result in
-                Self.write(member.name, to: &result)
+                Self.write(member.key, to: &result)
                 result += layout == .indented ? ": " : ":"
                 member.value.write(to: &result, layout, level: level + 1)
             }
@@ -51,8 +61,8 @@ extension JSONValue {
         result += brackets.1
     }
 
-    /// Writes a string in double quotes, escaping what RFC 8259 section 7 asks for and U+2028 and U+2029, which older
-    /// JavaScript takes for line ends.
+    /// Writes a string in double quotes: what RFC 8259, section 7, asks for is escaped, and so are DEL, U+2028 and
+    /// U+2029, which terminals and older JavaScript take for more than text.
     public static func write(_ text: String, to result: inout String) {
         result += "\""
         for scalar in text.unicodeScalars {
