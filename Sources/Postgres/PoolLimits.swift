@@ -25,6 +25,17 @@ public struct PoolLimits: Sendable, Equatable {
     public var longestBackoff = Duration.seconds(2)
     /// How long the server may be away before callers fail at once instead of waiting for it.
     public var outageGrace = Duration.seconds(3)
+    /// How long the server lets a statement of a shared batch run (`statement_timeout`).
+    public var sharedStatementTimeout = Duration.seconds(10)
+    /// How long a shared batch may stay unanswered before its connection is given up.
+    public var sharedBatchTimeout = Duration.seconds(30)
+    /// How long after its deadline, or after it was cancelled, a leased statement may stay unanswered before its connection
+    /// is given up.
+    public var leasedGrace = Duration.seconds(5)
+    /// How often the line of those who wait is looked at for who has waited too long.
+    public var lineInterval = Duration.milliseconds(25)
+    /// How often connections are looked at for age, idleness and silence.
+    public var housekeepingInterval = Duration.seconds(1)
     /// How often a transaction is run again after 40001 or 40P01.
     public var transactionRetries = 4
 
