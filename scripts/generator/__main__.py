@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import c_messages, descriptors, swift_messages
+from . import c_messages, descriptors, swift_messages, swift_services
 from .output import GenerationError, Output
 
 
@@ -22,6 +22,7 @@ def main() -> int:
         api = descriptors.read(descriptors.compile_protos(arguments.root / "proto"))
         c = c_messages.generate(api, out)
         swift_messages.generate(api, c, out)
+        swift_services.generate(api, out)
     except GenerationError as error:
         print(f"generate: {error}", file=sys.stderr)
         return 1

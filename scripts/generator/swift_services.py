@@ -1,0 +1,66 @@
+"""What the server implements: a protocol a service, and its registration with the policies of its methods."""
+
+from . import names
+from .descriptors import API, Method, Service
+from .output import SWIFT_HEADER, GenerationError, Output
+
+FOLDER = "Sources/TrellisServer/Generated"
+
+
+def generate(api: API, out: Output, folder: str = FOLDER) -> None:
+    out.own(f"{folder}/*.swift")
+    for file in api.files:
+        if file.is_ours:
+            for service in file.services:
+                out.add(f"{folder}/{service.name}.swift", _service(service, file.package))
+
+
+def _service(service: Service, package: str) -> str:
+    for method in service.methods:
+        if method.client_streaming:
+            raise GenerationError(
+                f"{service.file}: rpc {service.name}.{method.name} streams its requests, which Trellis has no use for;"
+                " take a chunk a call, so that a retry does not start over")
+    text = SWIFT_HEADER + "internal import RPC\npublic import RPCServer\npublic import TrellisAPI\n\n"
+    text += names.doc_comment(service.comment)
+    text += f"public protocol {service.name}: Sendable {{\n"
+    text += "\n".join(names.doc_comment(m.comment, "    ") + f"    {_signature(m)}\n" for m in service.methods)
+    text += f"}}\n\n// An RPC without an implementation answers UNIMPLEMENTED.\nextension {service.name} {{\n"
+    text += "\n".join(
+        names.doc_comment(m.comment, "    ") + f"    public {_signature(m)} {{\n"
+        f'        throw RPCError(.unimplemented, "{service.full_name}/{m.name} is not implemented by this server")\n    }}\n'
+        for m in service.methods)
+    label = service.name.removesuffix("Service")
+    label = label[:1].lower() + label[1:]
+    text += f"}}\n\nextension Router {{\n    /// Registers every RPC of `{service.full_name}`, each with its `MethodPolicy`.\n"
+    text += f"    public func register({names.escaped(label)} service: some {service.name}) {{\n"
+    text += "".join(_registration(service, m) for m in service.methods)
+    return text + "    }\n}\n"
+
+
+def _signature(m: Method) -> str:
+    if m.server_streaming:
+        return (f"func {names.escaped(m.swift)}(\n        _ request: {m.input.swift}, _ responses:"
+                f" ResponseWriter<{m.output.swift}>, _ context: ServerContext\n    ) async throws")
+    return (f"func {names.escaped(m.swift)}(_ request: {m.input.swift}, _ context: ServerContext) async throws"
+            f" -> {m.output.swift}")
+
+
+def policy(m: Method) -> str:
+    """The policy as Swift: MethodPolicy(permission: "tenancy.sites.read", scope: .tenant, effect: .read, ...)."""
+    p = m.policy
+    scope = p.DESCRIPTOR.fields_by_name["scope"].enum_type.values_by_number[p.scope].name
+    effect = p.DESCRIPTOR.fields_by_name["effect"].enum_type.values_by_number[p.effect].name
+    return (f'MethodPolicy(\n                permission: "{p.permission}", scope: .{names.enum_case("Scope", scope)},'
+            f' effect: .{names.enum_case("Effect", effect)},\n                idempotent: {str(p.idempotent).lower()},'
+            f" audited: {str(p.audited).lower()})")
+
+
+def _registration(service: Service, m: Method) -> str:
+    path = f'"/{service.full_name}/{m.name}"'
+    if m.server_streaming:
+        return (f"        serverStreaming(\n            {path},\n            {policy(m)}\n        ) {{ (request: {m.input.swift},"
+                f" responses: ResponseWriter<{m.output.swift}>, context) in\n"
+                f"            try await service.{m.swift}(request, responses, context)\n        }}\n")
+    return (f"        unary(\n            {path},\n            {policy(m)}\n        ) {{ (request: {m.input.swift}, context) in\n"
+            f"            try await service.{m.swift}(request, context)\n        }}\n")
