@@ -23,6 +23,10 @@ def main() -> int:
         c = c_messages.generate(api, out)
         swift_messages.generate(api, c, out)
         swift_services.generate(api, out)
+        if not arguments.no_sql:
+            from . import sql_database, sql_swift  # here, so that --no-sql needs no psycopg
+            with sql_database.migrated(arguments.root) as database:
+                sql_swift.generate(api, database, arguments.root, out)
     except GenerationError as error:
         print(f"generate: {error}", file=sys.stderr)
         return 1
