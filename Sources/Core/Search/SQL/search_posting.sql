@@ -1,0 +1,98 @@
+-- The ranking. Both queries add up the same scores; they differ in where the statistics come from.
+
+-- The first page: finds the terms, counts what BM25 needs within the collections searched, and ranks. The statistics stand
+-- in the first row only (elsewhere the arrays are empty); a caller that wants the next page sends them back. snapshot is
+-- the point in time that all of this is true of.
+-- name: SearchFirst :many RankedEntry
+WITH collection AS MATERIALIZED (
+    SELECT tenant_id, knowledge_base_id AS collection_id
+    FROM knowledge_base
+    WHERE tenant_id = @tenant_id AND @chunks::boolean
+        AND (cardinality(@knowledge_base_ids::uuid[]) = 0 OR knowledge_base_id = ANY (@knowledge_base_ids))
+    UNION ALL
+    SELECT * FROM unnest(@release_tenant_ids::uuid[], @release_ids::uuid[])
+), size AS MATERIALIZED (
+    SELECT s.language, sum(s.entry_count)::bigint AS entries, sum(s.word_count)::bigint AS words
+    FROM collection c
+    JOIN search_statistics s ON s.tenant_id = c.tenant_id AND s.collection_id = c.collection_id
+    GROUP BY s.language
+), corpus AS MATERIALIZED (
+    SELECT coalesce(sum(entries), 0)::bigint AS entries, coalesce(sum(words), 0)::bigint AS words FROM size
+), term AS MATERIALIZED (
+    SELECT DISTINCT s.language || ':' || lexeme AS term
+    FROM size s
+    CROSS JOIN unnest(@words::text[]) AS word
+    CROSS JOIN unnest(ts_lexize(search_dictionary(s.language), word)) AS lexeme
+), owner AS MATERIALIZED (
+    SELECT DISTINCT tenant_id FROM collection
+), matched AS MATERIALIZED (
+    SELECT p.tenant_id, p.entry_id, p.term, p.frequency, p.length
+    FROM owner o
+    CROSS JOIN term t
+    JOIN search_posting p ON p.tenant_id = o.tenant_id AND p.term = t.term
+    WHERE (p.tenant_id, p.collection_id) IN (SELECT tenant_id, collection_id FROM collection)
+), known AS MATERIALIZED (
+    SELECT term, count(*) AS entries FROM matched GROUP BY term
+), scored AS MATERIALIZED (
+    SELECT m.tenant_id, m.entry_id,
+        sum(search_score(c.entries, c.words, k.entries, m.frequency, m.length))::bigint AS score
+    FROM matched m
+    JOIN known k ON k.term = m.term
+    CROSS JOIN corpus c
+    GROUP BY m.tenant_id, m.entry_id
+), best AS MATERIALIZED (
+    SELECT tenant_id, entry_id, score, row_number() OVER (ORDER BY score DESC, entry_id) AS place
+    FROM scored
+    ORDER BY score DESC, entry_id
+    LIMIT @count::integer
+)
+SELECT b.score, e.entry_id, e.collection_id, e.kind, e.language, e.title, e.body,
+    coalesce(e.document_id, '00000000-0000-0000-0000-000000000000') AS document_id, e.position, e.range_start,
+    e.range_end, coalesce(e.concept_id, '00000000-0000-0000-0000-000000000000') AS concept_id, e.concept_framework,
+    e.concept_kind, e.concept_code,
+    CASE WHEN b.place = 1 THEN (SELECT array_agg(term ORDER BY term) FROM known) ELSE '{}' END AS terms,
+    CASE WHEN b.place = 1 THEN (SELECT array_agg(entries ORDER BY term) FROM known) ELSE '{}' END AS term_entries,
+    c.entries AS corpus_entries, c.words AS corpus_words, (SELECT count(*) FROM scored) AS total,
+    pg_current_snapshot()::text AS snapshot
+FROM best b
+JOIN search_entry e ON e.tenant_id = b.tenant_id AND e.entry_id = b.entry_id
+CROSS JOIN corpus c
+ORDER BY b.score DESC, e.entry_id;
+
+-- A later page: the terms and statistics of the first one, what was visible then, and only what comes after the last hit. An
+-- entry whose transaction lies in the future of this cluster was restored from another one: it is older than any search.
+-- name: SearchNext :many RankedEntry
+WITH collection AS MATERIALIZED (
+    SELECT tenant_id, knowledge_base_id AS collection_id
+    FROM knowledge_base
+    WHERE tenant_id = @tenant_id AND @chunks::boolean
+        AND (cardinality(@knowledge_base_ids::uuid[]) = 0 OR knowledge_base_id = ANY (@knowledge_base_ids))
+    UNION ALL
+    SELECT * FROM unnest(@release_tenant_ids::uuid[], @release_ids::uuid[])
+), known AS MATERIALIZED (
+    SELECT k.term COLLATE "C" AS term, k.entries
+    FROM unnest(@terms::text[], @term_entries::bigint[]) AS k (term, entries)
+), owner AS MATERIALIZED (
+    SELECT DISTINCT tenant_id FROM collection
+), scored AS MATERIALIZED (
+    SELECT p.tenant_id, p.entry_id,
+        sum(search_score(@corpus_entries, @corpus_words, k.entries, p.frequency, p.length))::bigint AS score
+    FROM owner o
+    CROSS JOIN known k
+    JOIN search_posting p ON p.tenant_id = o.tenant_id AND p.term = k.term
+    WHERE (p.tenant_id, p.collection_id) IN (SELECT tenant_id, collection_id FROM collection)
+    GROUP BY p.tenant_id, p.entry_id
+)
+SELECT s.score, e.entry_id, e.collection_id, e.kind, e.language, e.title, e.body,
+    coalesce(e.document_id, '00000000-0000-0000-0000-000000000000') AS document_id, e.position, e.range_start,
+    e.range_end, coalesce(e.concept_id, '00000000-0000-0000-0000-000000000000') AS concept_id, e.concept_framework,
+    e.concept_kind, e.concept_code, '{}'::text[] AS terms, '{}'::bigint[] AS term_entries,
+    @corpus_entries::bigint AS corpus_entries, @corpus_words::bigint AS corpus_words, 0::bigint AS total,
+    @snapshot::text AS snapshot
+FROM scored s
+JOIN search_entry e ON e.tenant_id = s.tenant_id AND e.entry_id = s.entry_id
+WHERE (s.score < @after_score::bigint OR (s.score = @after_score AND s.entry_id > @after_entry_id::uuid))
+    AND (pg_visible_in_snapshot(e.created_by, @snapshot::pg_snapshot)
+        OR e.created_by >= pg_snapshot_xmax(pg_current_snapshot()))
+ORDER BY s.score DESC, e.entry_id
+LIMIT @count::integer;
