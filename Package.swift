@@ -8,7 +8,13 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    // Checked in debug builds and so by every test; docs/decisions/0002-release-build.md.
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
+
+/// How a program is linked for release: with Swift's libraries inside, so that it runs where no Swift is installed and a
+/// retain is a call and not a jump through a table (docs/decisions/0002-release-build.md).
+let programLinking: [LinkerSetting] = [.unsafeFlags(["-static-stdlib"], .when(configuration: .release))]
 
 /// A Swift target with the shared settings.
 func library(
@@ -131,13 +137,18 @@ let package = Package(
                 "TrellisServer", "Schema", "Postgres", "EventLoop", "Primitives", "Protobuf", "Files",
                 "Terminal", log,
             ],
-            swiftSettings: settings
+            swiftSettings: settings,
+            linkerSettings: programLinking
         ),
 
         // The echo server that scripts/bench compares with others; not shipped.
         .executableTarget(
-            name: "trellis-echo", dependencies: ["RPCServer", "RPC", "Protobuf", "EventLoop"], path: "Benchmarks/Echo",
-            swiftSettings: settings),
+            name: "trellis-echo",
+            dependencies: ["RPCServer", "RPC", "Protobuf", "EventLoop"],
+            path: "Benchmarks/Echo",
+            swiftSettings: settings,
+            linkerSettings: programLinking
+        ),
 
         // The clients, which link no server code.
         library(
@@ -152,7 +163,8 @@ let package = Package(
                 "Terminal",
             ],
             path: "clients/cli",
-            swiftSettings: settings
+            swiftSettings: settings,
+            linkerSettings: programLinking
         ),
 
         // Tests mirror the sources.
