@@ -47,7 +47,8 @@ public struct Page: Sendable {
         guard let sealed = Base64.decode(request.pageToken), let position = key.open(sealed, context: context) else {
             throw .invalid(
                 "page_token",
-                "this is not a next_page_token of a call with the same arguments; start again without a page_token")
+                "this is not a next_page_token of a call with the same arguments; start again without a page_token"
+            )
         }
         self.position = position
     }
@@ -59,7 +60,9 @@ public struct Page: Sendable {
     public var after: UUID {
         get throws(DomainError) {
             guard let position else { return .zero }
-            guard position.count == 16 else { throw .invalid("page_token", "this is a token of a list in another order") }
+            guard position.count == 16 else {
+                throw .invalid("page_token", "this is a token of a list in another order")
+            }
             return position.withUnsafeBytes { UUID(bytes: $0) }
         }
     }
@@ -86,7 +89,10 @@ public struct Page: Sendable {
 
     /// What a token is sealed for. Each part has its length before it, so that no two calls share a context.
     private static func context<Request: PagedRequest>(
-        _ request: Request, _ method: String, _ tenant: UUID, _ order: String
+        _ request: Request,
+        _ method: String,
+        _ tenant: UUID,
+        _ order: String
     ) -> [UInt8] {
         var arguments = request
         arguments.pageSize = 0

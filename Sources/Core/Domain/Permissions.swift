@@ -71,7 +71,8 @@ public struct PermissionCatalogue: Sendable {
             throw .invalid(
                 "\(field)[\(index)]",
                 "there is no permission \"\(pattern)\"; there are: *, "
-                    + (areas.sorted().map { "\($0).*" } + tenant).joined(separator: ", "))
+                    + (areas.sorted().map { "\($0).*" } + tenant).joined(separator: ", ")
+            )
         }
     }
 }

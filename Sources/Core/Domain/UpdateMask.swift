@@ -19,7 +19,8 @@ public struct UpdateMask: Sendable {
         for (index, path) in paths.enumerated() where !names.contains(path) {
             throw .invalid(
                 "update_mask.paths[\(index)]",
-                "\"\(path)\" is no field that can be changed; those are \(names.joined(separator: ", ")), or * alone")
+                "\"\(path)\" is no field that can be changed; those are \(names.joined(separator: ", ")), or * alone"
+            )
         }
         self.fields = Set(paths)
     }

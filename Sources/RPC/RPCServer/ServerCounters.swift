@@ -15,6 +15,9 @@ public struct ServerCounts: Sendable, Equatable {
     public var openConnections = 0
     /// Connections that were closed at once, because there were too many.
     public var refusedConnections = 0
+
+    /// Nothing counted.
+    public init() {}
 }
 
 /// The counts of one loop: written by it alone, read by any thread.

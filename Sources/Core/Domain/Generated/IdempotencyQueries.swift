@@ -20,7 +20,7 @@ package struct IdempotencyClaim: Statement {
     package static let name = "IdempotencyClaim"
 
     package static let sql = """
-        INSERT INTO trellis.idempotency (tenant_id, principal_id, method, request_id, request_hash)
+        INSERT INTO trellis.idempotency (tenant_id, principal_id, method, request_key, request_hash)
         VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT DO NOTHING
         """
@@ -28,16 +28,16 @@ package struct IdempotencyClaim: Statement {
     package var tenantID: UUID
     package var principalID: UUID
     package var method: String
-    package var requestID: String
+    package var requestKey: [UInt8]
     package var requestHash: [UInt8]
 
     package init(
-        tenantID: UUID, principalID: UUID, method: String, requestID: String, requestHash: [UInt8]
+        tenantID: UUID, principalID: UUID, method: String, requestKey: [UInt8], requestHash: [UInt8]
     ) {
         self.tenantID = tenantID
         self.principalID = principalID
         self.method = method
-        self.requestID = requestID
+        self.requestKey = requestKey
         self.requestHash = requestHash
     }
 
@@ -45,7 +45,7 @@ package struct IdempotencyClaim: Statement {
         parameters.add(tenantID)
         parameters.add(principalID)
         parameters.add(method)
-        parameters.add(requestID)
+        parameters.add(requestKey)
         parameters.add(requestHash)
     }
 
@@ -61,28 +61,28 @@ package struct IdempotencyGet: Statement {
     package static let sql = """
         SELECT request_hash, response
         FROM trellis.idempotency
-        WHERE tenant_id = $1 AND principal_id = $2 AND method = $3 AND request_id = $4
+        WHERE tenant_id = $1 AND principal_id = $2 AND method = $3 AND request_key = $4
         """
 
     package var tenantID: UUID
     package var principalID: UUID
     package var method: String
-    package var requestID: String
+    package var requestKey: [UInt8]
 
     package init(
-        tenantID: UUID, principalID: UUID, method: String, requestID: String
+        tenantID: UUID, principalID: UUID, method: String, requestKey: [UInt8]
     ) {
         self.tenantID = tenantID
         self.principalID = principalID
         self.method = method
-        self.requestID = requestID
+        self.requestKey = requestKey
     }
 
     package func bind(_ parameters: inout Parameters) {
         parameters.add(tenantID)
         parameters.add(principalID)
         parameters.add(method)
-        parameters.add(requestID)
+        parameters.add(requestKey)
     }
 
     package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> IdempotencyGetRow? {
@@ -97,23 +97,23 @@ package struct IdempotencyComplete: Statement {
     package static let sql = """
         UPDATE trellis.idempotency
         SET response = $1
-        WHERE tenant_id = $2 AND principal_id = $3 AND method = $4 AND request_id = $5
+        WHERE tenant_id = $2 AND principal_id = $3 AND method = $4 AND request_key = $5
         """
 
     package var response: [UInt8]
     package var tenantID: UUID
     package var principalID: UUID
     package var method: String
-    package var requestID: String
+    package var requestKey: [UInt8]
 
     package init(
-        response: [UInt8], tenantID: UUID, principalID: UUID, method: String, requestID: String
+        response: [UInt8], tenantID: UUID, principalID: UUID, method: String, requestKey: [UInt8]
     ) {
         self.response = response
         self.tenantID = tenantID
         self.principalID = principalID
         self.method = method
-        self.requestID = requestID
+        self.requestKey = requestKey
     }
 
     package func bind(_ parameters: inout Parameters) {
@@ -121,7 +121,7 @@ package struct IdempotencyComplete: Statement {
         parameters.add(tenantID)
         parameters.add(principalID)
         parameters.add(method)
-        parameters.add(requestID)
+        parameters.add(requestKey)
     }
 
     package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {

@@ -2,19 +2,19 @@
 
 -- Waits for a call with the same id that is under way; no row says that it has an outcome already.
 -- name: IdempotencyClaim :exec
-INSERT INTO trellis.idempotency (tenant_id, principal_id, method, request_id, request_hash)
-VALUES (@tenant_id, @principal_id, @method, @request_id, @request_hash)
+INSERT INTO trellis.idempotency (tenant_id, principal_id, method, request_key, request_hash)
+VALUES (@tenant_id, @principal_id, @method, @request_key, @request_hash)
 ON CONFLICT DO NOTHING;
 
 -- name: IdempotencyGet :one
 SELECT request_hash, response
 FROM trellis.idempotency
-WHERE tenant_id = @tenant_id AND principal_id = @principal_id AND method = @method AND request_id = @request_id;
+WHERE tenant_id = @tenant_id AND principal_id = @principal_id AND method = @method AND request_key = @request_key;
 
 -- name: IdempotencyComplete :exec
 UPDATE trellis.idempotency
 SET response = @response
-WHERE tenant_id = @tenant_id AND principal_id = @principal_id AND method = @method AND request_id = @request_id;
+WHERE tenant_id = @tenant_id AND principal_id = @principal_id AND method = @method AND request_key = @request_key;
 
 -- Of all tenants, as the platform's role.
 -- name: IdempotencyPurge :exec

@@ -79,18 +79,28 @@ CREATE TABLE trellis.platform_key (
 );
 CALL trellis.protect_platform_table('trellis.platform_key', 'SELECT, INSERT, UPDATE');
 
+-- What all servers of this database share and no tenant may see, such as the key that page tokens are sealed with.
+CREATE TABLE trellis.server_secret (
+    name text PRIMARY KEY,
+    value bytea NOT NULL,
+    create_time timestamptz NOT NULL DEFAULT now()
+);
+CALL trellis.protect_platform_table('trellis.server_secret', 'SELECT, INSERT');
+
 -- The outcome of a write that carried a request_id, stored with its effect. The row is claimed before the effect: a
--- second call with the same id waits for the first on the primary key and then finds the answer. tenant_id is the zero
--- UUID for calls of the platform. Rows are deleted after a day.
+-- second call with the same id waits for the first on the primary key and then finds the answer. The id itself is not
+-- stored, only its SHA-256 (request_key), and the answer is sealed with a key made of the id: an answer can hold the
+-- secret of an API key, and nobody but the caller can open it. tenant_id is the zero UUID for calls of the platform. Rows
+-- are deleted after a day.
 CREATE TABLE trellis.idempotency (
     tenant_id uuid NOT NULL,
     principal_id uuid NOT NULL,
     method text NOT NULL,
-    request_id text NOT NULL,
+    request_key bytea NOT NULL,
     request_hash bytea NOT NULL,
     response bytea,
     create_time timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (tenant_id, principal_id, method, request_id)
+    PRIMARY KEY (tenant_id, principal_id, method, request_key)
 ) WITH (fillfactor = 70);
 CALL trellis.protect_tenant_table('trellis.idempotency', platform => true);
 

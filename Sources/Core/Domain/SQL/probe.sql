@@ -1,0 +1,4 @@
+-- Whether the database answers.
+
+-- name: ProbeDatabase :one
+SELECT now() AS time;

@@ -1,0 +1,175 @@
+public import Postgres
+public import Primitives
+public import Protobuf
+
+/// A request that changes something, and can be sent again.
+public protocol WriteRequest: Message {
+    /// What makes the call safe to repeat; empty when the caller does not ask for it.
+    var requestID: String { get set }
+}
+
+/// One call that changes something: who calls what.
+public struct WriteCall: Sendable {
+    /// Who is calling.
+    public var scope: Scope
+    /// The method's full name, such as `trellis.tenancy.v1.TenancyService/CreateSite`.
+    public var method: String
+    /// The id of this call in logs and audit events.
+    public var callID: String
+    /// Whether the call leaves an audit event.
+    public var isAudited: Bool
+    /// The time by which the caller wants an answer, in nanoseconds of `EventLoop.now`.
+    public var deadline: UInt64?
+
+    /// Takes the parts.
+    public init(scope: Scope, method: String, callID: String, isAudited: Bool, deadline: UInt64? = nil) {
+        self.scope = scope
+        self.method = method
+        self.callID = callID
+        self.isAudited = isAudited
+        self.deadline = deadline
+    }
+}
+
+/// The transaction of a call that changes something, and under whose scope it runs.
+public struct Work {
+    /// The open transaction. Everything that the call changes, it changes here.
+    public let transaction: Transaction
+    /// Who is calling.
+    public let scope: Scope
+    /// The tenant whose audit trail tells of this call: the caller's, unless a platform call is about another.
+    public let auditTenant: UUID
+}
+
+extension Database {
+    /// How often a write is tried that loses against others (serialization failure, deadlock).
+    private static let maximumAttempts = 4
+
+    /// Runs a write as one transaction: the effect, its audit event, and, when the request has a request_id, its outcome.
+    ///
+    /// A call that repeats a request_id gets the first answer and changes nothing; if the first is still under way it
+    /// waits. Only what succeeded is remembered: what failed left nothing, and runs again. `body` must not do anything
+    /// but through the transaction, because it runs again when the transaction lost against others.
+    ///
+    /// Throws what `body` throws, ``DomainError/requestIDReused(_:)``, ``DomainError/contention``, or `PostgresError`.
+    /// On the database's loop.
+    public func write<Request: WriteRequest, Response: Message>(
+        _ request: Request,
+        _ call: WriteCall,
+        auditTenant: UUID? = nil,
+        _ body: (Work) async throws -> Response
+    ) async throws -> Response {
+        var settings = call.scope.settings
+        settings.deadline = call.deadline
+        var attempt = 1
+        while true {
+            do {
+                return try await transaction(settings) { transaction in
+                    let work = Work(
+                        transaction: transaction,
+                        scope: call.scope,
+                        auditTenant: auditTenant ?? call.scope.tenant
+                    )
+                    return try await work.perform(request, call, body)
+                }
+            } catch let error as PostgresError where error.isRetryableConflict {
+                guard attempt < Self.maximumAttempts else { throw DomainError.contention }
+                attempt += 1
+            }
+        }
+    }
+}
+
+extension Work {
+    fileprivate func perform<Request: WriteRequest, Response: Message>(
+        _ request: Request,
+        _ call: WriteCall,
+        _ body: (Work) async throws -> Response
+    ) async throws -> Response {
+        let outcome = request.requestID.isEmpty ? nil : Outcome(request, call)
+        if let outcome, let earlier: Response = try await outcome.claim(transaction) { return earlier }
+        let response = try await body(self)
+        if call.isAudited { _ = try await transaction.run(audit(request, call)) }
+        if let outcome { try await outcome.complete(transaction, response) }
+        return response
+    }
+
+    private func audit<Request: WriteRequest>(_ request: Request, _ call: WriteCall) -> AuditEventInsert {
+        var shown = request
+        // Whoever has it can open the stored answer.
+        shown.requestID = ""
+        return AuditEventInsert(
+            tenantID: auditTenant,
+            auditEventID: .v7(),
+            actorKind: scope.actor.kind,
+            principalID: scope.actor.id,
+            userID: scope.actor.user,
+            method: call.method,
+            requestID: call.callID,
+            request: AuditedRequest.json(shown)
+        )
+    }
+}
+
+/// The stored outcome of a write.
+private struct Outcome {
+    let tenant: UUID
+    let principal: UUID
+    let method: String
+    let requestID: String
+    /// What stands for the id in the table.
+    let key: [UInt8]
+    /// What the same id must come with again.
+    let hash: [UInt8]
+
+    init(_ request: some WriteRequest, _ call: WriteCall) {
+        tenant = call.scope.tenant
+        principal = call.scope.actor.id
+        method = call.method
+        requestID = request.requestID
+        key = SHA256.hash(request.requestID.utf8)
+        hash = SHA256.hash(request.serialized(prefix: 0))
+    }
+
+    /// The key that the answer is sealed with: made of the request id, which is not stored.
+    private var sealing: SealingKey { SealingKey(SHA256.hash(Array("trellis outcome \(requestID)".utf8))) }
+
+    private var context: [UInt8] { tenant.bytes + principal.bytes + Array(method.utf8) }
+
+    /// Takes the id for this call; answers with the outcome of an earlier one. Waits for one that is under way.
+    func claim<Response: Message>(_ transaction: Transaction) async throws -> Response? {
+        let claimed = try await transaction.run(
+            IdempotencyClaim(
+                tenantID: tenant,
+                principalID: principal,
+                method: method,
+                requestKey: key,
+                requestHash: hash
+            )
+        )
+        if claimed == 1 { return nil }
+        // Nothing found: it was purged between the two statements, so it is too old to be a retry; running again is.
+        guard
+            let earlier = try await transaction.run(
+                IdempotencyGet(tenantID: tenant, principalID: principal, method: method, requestKey: key)
+            )
+        else { throw DomainError.contention }
+        guard earlier.requestHash == hash else { throw DomainError.requestIDReused(requestID) }
+        guard let sealed = earlier.response, let bytes = sealing.open(sealed, context: context) else {
+            preconditionFailure("an outcome is stored by the transaction that claimed its id")
+        }
+        return try Response(serialized: bytes)
+    }
+
+    func complete(_ transaction: Transaction, _ response: some Message) async throws {
+        _ = try await transaction.run(
+            IdempotencyComplete(
+                response: sealing.seal(response.serialized(prefix: 0), context: context),
+                tenantID: tenant,
+                principalID: principal,
+                method: method,
+                requestKey: key
+            )
+        )
+    }
+}

@@ -1,0 +1,75 @@
+public import Domain
+public import Postgres
+public import Primitives
+
+/// Lets callers in: finds out whom a credential stands for.
+public enum Admission {
+    /// How long a server may go on without asking again whether a credential is still valid, and how long a revocation
+    /// therefore waits before it answers: after that no server admits the key. Decision 0002.
+    public static let lease = Duration.milliseconds(500)
+
+    /// Whom a credential stands for.
+    public struct Admitted: Sendable {
+        /// Under what the caller's calls run.
+        public let scope: Scope
+        /// When the credential ends.
+        public let expires: Instant?
+    }
+
+    /// Looks a credential up; nil when it is unknown, expired or revoked. On the database's loop.
+    public static func admit(_ credential: Credential, _ database: Database) async throws(PostgresError) -> Admitted? {
+        switch credential.owner {
+        case .platform:
+            guard
+                let row = try await database.run(
+                    PlatformKeyCredential(platformKeyID: credential.key),
+                    Scope.platformSettings
+                ),
+                constantTimeEqual(row.secretHash, credential.hash)
+            else { return nil }
+            let scope = Scope(tenant: .zero, actor: .platform(key: credential.key), permissions: PermissionSet(["*"]))
+            return Admitted(scope: scope, expires: nil)
+        case .tenant(let tenant):
+            guard
+                let row = try await database.run(
+                    ApiKeyCredential(tenantID: tenant, apiKeyID: credential.key),
+                    Scope.settings(tenant: tenant)
+                ),
+                constantTimeEqual(row.secretHash, credential.hash)
+            else { return nil }
+            let actor: Actor =
+                if let user = row.userID { .user(user, key: credential.key) } else { .service(key: credential.key) }
+            let scope = Scope(tenant: tenant, actor: actor, permissions: PermissionSet(row.permissions))
+            return Admitted(scope: scope, expires: row.expireTime)
+        }
+    }
+
+    /// Makes the platform's first key when there has never been one.
+    ///
+    /// Returns its secret only when it was made by this call, and nothing keeps it but the caller. Safe when several
+    /// servers start on one database at the same time. On the database's loop.
+    public static func ensurePlatformKey(_ database: Database) async throws(PostgresError) -> String? {
+        let credential = Credential(owner: .platform, key: .v7())
+        let made = try await database.run(
+            PlatformKeyInsert(platformKeyID: credential.key, displayName: "first", secretHash: credential.hash),
+            Scope.platformSettings
+        )
+        return made == 1 ? credential.secret : nil
+    }
+
+    /// The key that all servers of this database seal page tokens with; made when there is none. On the database's loop.
+    public static func pageSealingKey(_ database: Database) async throws(PostgresError) -> SealingKey {
+        let name = "page_token"
+        let fresh = SecureRandom.bytes(SealingKey.byteCount)
+        _ = try await database.run(ServerSecretInsert(secretName: name, value: fresh), Scope.platformSettings)
+        guard let row = try await database.run(ServerSecretGet(secretName: name), Scope.platformSettings),
+            row.value.count == SealingKey.byteCount
+        else {
+            throw PostgresError(
+                .protocol,
+                "trellis.server_secret holds no usable \(name): delete its row and start again"
+            )
+        }
+        return SealingKey(row.value)
+    }
+}

@@ -1,0 +1,124 @@
+public import Domain
+public import Postgres
+internal import Primitives
+public import TrellisAPI
+
+/// What can be done with the API keys of a tenant.
+public enum ApiKeys {
+    /// How long a key can last, in days of 24 hours: ten years.
+    public static let maximumLifetimeDays: Int64 = 3653
+
+    /// Makes a key for the caller's tenant; it can hold nothing that the caller does not hold.
+    public static func create(
+        _ request: CreateApiKeyRequest,
+        _ work: Work,
+        _ catalogue: PermissionCatalogue
+    ) async throws -> ApiKey {
+        try catalogue.check(request.permissions, field: "permissions")
+        let beyond = request.permissions.filter { !work.scope.permissions.covers($0) }
+        guard beyond.isEmpty else { throw DomainError.escalation(permissions: beyond) }
+        // A key that acts for a user makes keys that act for the same user only.
+        let user = try UUID.optional(request.userID, field: "user_id")
+        if let own = work.scope.actor.user, user != own {
+            throw DomainError.invalid("user_id", "a key that acts for a user can only make keys for that user, \(own)")
+        }
+        return try await insert(
+            tenant: work.scope.tenant,
+            displayName: request.displayName,
+            permissions: request.permissions,
+            user: user,
+            expires: try expiry(request.expireTime),
+            work
+        )
+    }
+
+    /// Makes an administrator key of a tenant, as the platform.
+    public static func issue(_ request: IssueTenantKeyRequest, _ work: Work) async throws -> ApiKey {
+        try await insert(
+            tenant: try UUID(request.tenantID, field: "tenant_id"),
+            displayName: request.displayName,
+            permissions: ["*"],
+            user: nil,
+            expires: try expiry(request.expireTime),
+            work
+        )
+    }
+
+    private static func insert(
+        tenant: UUID,
+        displayName: String,
+        permissions: [String],
+        user: UUID?,
+        expires: Instant?,
+        _ work: Work
+    ) async throws -> ApiKey {
+        let id = UUID.v7()
+        let credential = Credential(owner: .tenant(tenant), key: id)
+        let errors: KeyValuePairs = [
+            "api_key_tenant_id_fkey": DomainError.notFound(resource: "tenant", id: tenant.text),
+            "api_key_tenant_id_user_id_fkey": DomainError.notFound(resource: "user", id: user?.text ?? ""),
+        ]
+        return try await saying(errors) {
+            let row = try await work.transaction.run(
+                ApiKeyInsert(
+                    tenantID: tenant,
+                    apiKeyID: id,
+                    displayName: displayName,
+                    permissions: permissions,
+                    userID: user,
+                    obfuscatedSecret: credential.obfuscated,
+                    secretHash: credential.hash,
+                    expireTime: expires
+                )
+            )
+            var key = row.certain
+            key.secret = credential.secret
+            return key
+        }
+    }
+
+    /// Returns a page of the keys.
+    public static func list(
+        _ request: ListApiKeysRequest,
+        _ page: Page,
+        _ scope: Scope,
+        _ database: Database
+    ) async throws -> ListApiKeysResponse {
+        let (tenant, after, count) = (scope.tenant, try page.after, Int64(page.count))
+        let rows: [ApiKey]
+        if let user = try UUID.optional(request.userID, field: "user_id") {
+            let query = ApiKeyListByUser(
+                tenantID: tenant,
+                userID: user,
+                after: after,
+                showRevoked: request.showRevoked,
+                count: count
+            )
+            rows = try await database.run(query, scope.settings)
+        } else {
+            let query = ApiKeyList(tenantID: tenant, after: after, showRevoked: request.showRevoked, count: count)
+            rows = try await database.run(query, scope.settings)
+        }
+        var response = ListApiKeysResponse()
+        (response.apiKeys, response.nextPageToken) = page.cut(rows, id: \.id)
+        return response
+    }
+
+    /// Revokes a key. Servers that know the key find out when its lease ends: ``Admission/lease``.
+    public static func revoke(_ request: RevokeApiKeyRequest, _ work: Work) async throws -> ApiKey {
+        let id = try UUID(request.id, field: "id")
+        return try await work.transaction.run(ApiKeyRevoke(tenantID: work.scope.tenant, apiKeyID: id))
+            .orNotFound("API key", id)
+    }
+
+    private static func expiry(_ time: Timestamp?) throws(DomainError) -> Instant? {
+        guard let time else { return nil }
+        let now = Instant.now()
+        let last = now.advanced(byMicroseconds: maximumLifetimeDays * 86_400_000_000)
+        let instant = time.instant
+        guard instant > now, instant <= last else {
+            throw .invalid("expire_time", "it must lie after now (\(now)) and not after \(last)")
+        }
+        return instant
+    }
+}

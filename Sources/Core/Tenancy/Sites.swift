@@ -1,0 +1,93 @@
+public import Domain
+public import Postgres
+internal import Primitives
+public import TrellisAPI
+
+/// What can be done with the sites of a tenant.
+public enum Sites {
+    /// Makes a site.
+    public static func create(_ request: CreateSiteRequest, _ work: Work) async throws -> Site {
+        try await saying(["site_display_name": taken(request.displayName)]) {
+            try await work.transaction.run(
+                SiteInsert(
+                    tenantID: work.scope.tenant,
+                    siteID: .v7(),
+                    displayName: request.displayName,
+                    displayNameKey: request.displayName.caseFolded,
+                    description: request.description,
+                    timeZone: request.timeZone.orUTC
+                )
+            )
+            .certain
+        }
+    }
+
+    /// Returns one site.
+    public static func get(_ request: GetSiteRequest, _ scope: Scope, _ database: Database) async throws -> Site {
+        let id = try UUID(request.id, field: "id")
+        return try await database.run(SiteGet(tenantID: scope.tenant, siteID: id), scope.settings)
+            .orNotFound("site", id)
+    }
+
+    /// Returns a page of the sites.
+    public static func list(_ page: Page, _ scope: Scope, _ database: Database) async throws -> ListSitesResponse {
+        let rows = try await database.run(
+            SiteList(tenantID: scope.tenant, after: page.after, count: Int64(page.count)),
+            scope.settings
+        )
+        var response = ListSitesResponse()
+        (response.sites, response.nextPageToken) = page.cut(rows, id: \.id)
+        return response
+    }
+
+    /// Changes a site: locks it, checks the etag, sets what the mask names.
+    public static func update(_ request: UpdateSiteRequest, _ work: Work) async throws -> Site {
+        let id = try UUID(request.id, field: "id")
+        let mask = try UpdateMask(
+            request.updateMask?.paths,
+            fields: [
+                "display_name": !request.displayName.isEmpty, "description": !request.description.isEmpty,
+                "time_zone": !request.timeZone.isEmpty,
+            ]
+        )
+        let current = try await work.transaction.run(SiteLock(tenantID: work.scope.tenant, siteID: id))
+        var site = try current.orNotFound("site", id)
+        try Etag.check(request.etag, current: site.etag, resource: "site", id: request.id)
+        try apply(request, mask, to: &site)
+        let (changed, name) = (site, site.displayName)
+        return try await saying(["site_display_name": taken(name)]) {
+            try await work.transaction.run(
+                SiteUpdate(
+                    displayName: changed.displayName,
+                    displayNameKey: changed.displayName.caseFolded,
+                    description: changed.description,
+                    timeZone: changed.timeZone,
+                    tenantID: work.scope.tenant,
+                    siteID: id
+                )
+            )
+            .certain
+        }
+    }
+
+    /// Sets the fields of a site that the mask names.
+    static func apply(_ request: UpdateSiteRequest, _ mask: UpdateMask, to site: inout Site) throws(DomainError) {
+        if mask.contains("display_name") {
+            guard !request.displayName.isEmpty else {
+                throw .invalid("display_name", "it is empty, but a site must have a name")
+            }
+            site.displayName = request.displayName
+        }
+        if mask.contains("description") { site.description = request.description }
+        if mask.contains("time_zone") { site.timeZone = request.timeZone.orUTC }
+    }
+
+    private static func taken(_ name: String) -> DomainError {
+        .alreadyExists(resource: "site", field: "display_name", value: name)
+    }
+}
+
+extension String {
+    /// The time zone that an empty field stands for.
+    var orUTC: String { isEmpty ? "UTC" : self }
+}

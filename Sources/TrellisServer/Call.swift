@@ -1,0 +1,76 @@
+import Domain
+import Postgres
+import Primitives
+import Protobuf
+import RPCServer
+
+/// A call that has been let in: who calls what, and what it may use.
+final class Call: Sendable {
+    /// Who is calling.
+    let scope: Scope
+    /// The policy of the method.
+    let policy: RoutePolicy
+    /// What the calls of this loop share.
+    let services: LoopServices
+
+    init(scope: Scope, policy: RoutePolicy, services: LoopServices) {
+        self.scope = scope
+        self.policy = policy
+        self.services = services
+    }
+
+    /// The loop's connections to PostgreSQL.
+    var database: Database { services.database }
+}
+
+private enum CallKey: ContextKey {
+    typealias Value = Call
+}
+
+extension ServerContext {
+    /// The call as authentication has left it; nil before that, and for public methods.
+    var admittedCall: Call? {
+        get { self[CallKey.self] }
+        set { self[CallKey.self] = newValue }
+    }
+
+    /// The call. Only handlers of methods that need a credential may ask.
+    var call: Call {
+        guard let call = admittedCall else {
+            preconditionFailure("\(route.path) has no policy that needs a credential")
+        }
+        return call
+    }
+
+    /// Runs a write as one transaction: the effect, its audit event, and its outcome by request_id (``Database/write``).
+    ///
+    /// `auditTenant` is the tenant that a call of the platform is about.
+    func write<Request: WriteRequest, Response: Message>(
+        _ request: Request,
+        auditTenant: UUID? = nil,
+        _ body: (Work) async throws -> Response
+    ) async throws -> Response {
+        let call = call
+        precondition(call.policy.isWrite, "\(route.path) writes, but its policy says that it does not")
+        let write = WriteCall(
+            scope: call.scope,
+            method: call.policy.method,
+            callID: requestID,
+            isAudited: call.policy.isAudited,
+            deadline: deadline
+        )
+        return try await call.database.write(request, write, auditTenant: auditTenant, body)
+    }
+
+    /// The page of a list that the request asks for.
+    func page(_ request: some PagedRequest, order: String = "") throws(DomainError) -> Page {
+        let call = call
+        return try Page(
+            request,
+            method: call.policy.method,
+            scope: call.scope,
+            order: order,
+            key: call.services.pageKey
+        )
+    }
+}

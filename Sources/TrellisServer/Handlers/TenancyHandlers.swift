@@ -1,0 +1,82 @@
+import Domain
+import EventLoop
+import Primitives
+import RPCServer
+import Tenancy
+import TrellisAPI
+
+/// TenancyService: each method as its use case.
+struct TenancyHandlers: TenancyService {
+    func createTenant(_ request: CreateTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        try await context.write(request) { work in try await Tenants.create(request, work) }
+    }
+
+    func getTenant(_ request: GetTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        try await Tenants.get(request, context.call.scope, context.call.database)
+    }
+
+    func listTenants(_ request: ListTenantsRequest, _ context: ServerContext) async throws -> ListTenantsResponse {
+        try await Tenants.list(context.page(request), context.call.scope, context.call.database)
+    }
+
+    func issueTenantKey(_ request: IssueTenantKeyRequest, _ context: ServerContext) async throws -> ApiKey {
+        let tenant = try UUID(request.tenantID, field: "tenant_id")
+        return try await context.write(request, auditTenant: tenant) { work in
+            try await ApiKeys.issue(request, work)
+        }
+    }
+
+    func createSite(_ request: CreateSiteRequest, _ context: ServerContext) async throws -> Site {
+        try await context.write(request) { work in try await Sites.create(request, work) }
+    }
+
+    func getSite(_ request: GetSiteRequest, _ context: ServerContext) async throws -> Site {
+        let call = context.call
+        return try await Sites.get(request, call.scope, call.database)
+    }
+
+    func listSites(_ request: ListSitesRequest, _ context: ServerContext) async throws -> ListSitesResponse {
+        try await Sites.list(context.page(request), context.call.scope, context.call.database)
+    }
+
+    func updateSite(_ request: UpdateSiteRequest, _ context: ServerContext) async throws -> Site {
+        try await context.write(request) { work in try await Sites.update(request, work) }
+    }
+
+    func createUser(_ request: CreateUserRequest, _ context: ServerContext) async throws -> User {
+        try await context.write(request) { work in try await Users.create(request, work) }
+    }
+
+    func getUser(_ request: GetUserRequest, _ context: ServerContext) async throws -> User {
+        try await Users.get(request, context.call.scope, context.call.database)
+    }
+
+    func listUsers(_ request: ListUsersRequest, _ context: ServerContext) async throws -> ListUsersResponse {
+        try await Users.list(request, context.page(request), context.call.scope, context.call.database)
+    }
+
+    func createApiKey(_ request: CreateApiKeyRequest, _ context: ServerContext) async throws -> ApiKey {
+        let catalogue = context.call.services.catalogue
+        return try await context.write(request) { work in try await ApiKeys.create(request, work, catalogue) }
+    }
+
+    func listApiKeys(_ request: ListApiKeysRequest, _ context: ServerContext) async throws -> ListApiKeysResponse {
+        try await ApiKeys.list(request, context.page(request), context.call.scope, context.call.database)
+    }
+
+    func revokeApiKey(_ request: RevokeApiKeyRequest, _ context: ServerContext) async throws -> ApiKey {
+        let revoked = try await context.write(request) { work in try await ApiKeys.revoke(request, work) }
+        // When this answers, no server lets the key in any more: every lease that began before the commit has ended.
+        // A retry waits again, because it cannot know how long the first call waited.
+        try await context.loop.sleep(for: Admission.lease + Self.leaseMargin)
+        return revoked
+    }
+
+    func whoAmI(_ request: WhoAmIRequest, _ context: ServerContext) async throws -> WhoAmIResponse {
+        let call = context.call
+        return try await Identity.whoAmI(call.scope, call.database, call.services.catalogue)
+    }
+
+    /// By how much clocks of loops may lag: `EventLoop.now` stands still during a turn.
+    private static let leaseMargin = Duration.milliseconds(50)
+}

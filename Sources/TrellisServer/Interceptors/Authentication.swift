@@ -1,0 +1,37 @@
+import Domain
+import Protobuf
+import RPC
+import RPCServer
+import TrellisAPI
+
+/// Finds out who is calling and whether they may: authentication first, then the method's policy.
+struct Authentication: ServerInterceptor {
+    let table: LoopTable
+
+    func willHandle(_ request: (any Message)?, _ context: ServerContext) async throws {
+        let services = table[context.loop]
+        guard let policy = services.policies[context.route.index], policy.scope != .public else { return }
+        let scope: Scope
+        if let known = context.metadata.withValue("authorization", { $0.flatMap(services.doorkeeper.known) }) {
+            scope = known
+        } else {
+            guard let header = context.metadata.withValue("authorization", { $0.map { Array($0) } }) else {
+                throw DomainError.unauthenticated(.missing)
+            }
+            scope = try await services.doorkeeper.admit(header)
+        }
+        // Left before the policy is asked, so that the log names who was refused.
+        context.admittedCall = Call(scope: scope, policy: policy, services: services)
+        try policy.check(scope)
+    }
+}
+
+/// Checks the rules that the proto file sets for the request's fields: after the policy, so that nobody learns from a
+/// refusal about a request that they may not make.
+struct FieldRulesCheck: ServerInterceptor {
+    func willHandle(_ request: (any Message)?, _ context: ServerContext) async throws {
+        guard let request = request as? any ValidatedMessage else { return }
+        let violations = request.violations()
+        if !violations.isEmpty { throw DomainError.invalid(violations) }
+    }
+}

@@ -1,0 +1,60 @@
+import Domain
+import EventLoop
+import Logging
+import Postgres
+import Primitives
+import RPC
+import RPCServer
+
+/// What the calls of one loop share: its part of the database's connections, its admitted callers, the policies.
+final class LoopServices: @unchecked Sendable {
+    // @unchecked: confined to its loop.
+    let loop: EventLoop
+    let database: Database
+    let doorkeeper: Doorkeeper
+    /// What page tokens are sealed with.
+    let pageKey: SealingKey
+    let log: Logger
+    let metrics = CallMetrics()
+    /// The paths of the methods, by index.
+    private(set) var methods: [String] = []
+    /// By ``Route/index``; nil for methods that need no credential and are not ours.
+    private(set) var policies: [RoutePolicy?] = []
+    /// Every permission there is.
+    private(set) var catalogue = PermissionCatalogue([RoutePolicy]())
+
+    init(_ loop: EventLoop, database: Database, pageKey: SealingKey, log: Logger) {
+        self.loop = loop
+        self.database = database
+        self.pageKey = pageKey
+        self.log = log
+        doorkeeper = Doorkeeper(loop, database)
+    }
+
+    /// Takes the policies of a router that holds all its methods.
+    func read(_ router: Router) {
+        loop.assertOnLoop()
+        policies = router.routes.map(RoutePolicy.init)
+        catalogue = PermissionCatalogue(policies.compactMap { $0 })
+        methods = router.routes.map(\.path)
+        metrics.prepare(methods: methods.count)
+    }
+}
+
+/// The services of all loops: filled while the server starts, then only read.
+final class LoopTable: @unchecked Sendable {
+    // @unchecked: not changed any more once the server listens.
+    private var services: [LoopServices] = []
+
+    /// Adds a loop's; before the server listens.
+    func add(_ part: LoopServices) { services.append(part) }
+
+    /// The services of the loop that a call lives on.
+    subscript(loop: EventLoop) -> LoopServices {
+        for part in services where part.loop === loop { return part }
+        preconditionFailure("a call lives on a loop that the server does not know")
+    }
+
+    /// Those of all loops.
+    var all: [LoopServices] { services }
+}

@@ -1,0 +1,92 @@
+import EventLoop
+import Glibc
+import RPC
+import RPCServer
+
+/// What `/metrics` shows.
+struct ServerMetrics: Sendable {
+    /// The counts of all loops' connections.
+    let counts: ServerCounts
+    /// The paths of the methods, by index.
+    let methods: [String]
+    /// The counts of all loops' calls, by method.
+    let calls: [CallMetrics.MethodCounts]
+    /// When the server started, in seconds since the Unix epoch.
+    let started: Double
+
+    /// The text for Prometheus. Methods that nobody has called are left out.
+    func text() -> String {
+        var out = PrometheusText()
+        out.begin("trellis_connections", "gauge", "Connections that are open now.")
+        out.sample("trellis_connections", counts.openConnections)
+        out.begin("trellis_connections_total", "counter", "Connections that were accepted.")
+        out.sample("trellis_connections_total", counts.connections)
+        out.begin(
+            "trellis_connections_refused_total",
+            "counter",
+            "Connections that were closed because there were too many."
+        )
+        out.sample("trellis_connections_refused_total", counts.refusedConnections)
+        out.begin("trellis_requests_refused_total", "counter", "Requests for no method, or that were not gRPC.")
+        out.sample("trellis_requests_refused_total", counts.refused)
+        out.begin("trellis_calls_open", "gauge", "Calls that are being handled now.")
+        out.sample("trellis_calls_open", counts.started - counts.finished.reduce(0, +))
+        writeCalls(&out)
+        writeProcess(&out)
+        return out.text
+    }
+
+    private func writeCalls(_ out: inout PrometheusText) {
+        let called = calls.indices.filter { calls[$0].finished.contains { $0 > 0 } }
+        out.begin("trellis_calls_total", "counter", "Calls that ended, by method and status.")
+        for index in called {
+            for code in StatusCode.allCases where calls[index].finished[code.rawValue] > 0 {
+                let labels: KeyValuePairs = ["method": String(methods[index].dropFirst()), "status": code.name]
+                out.sample("trellis_calls_total", calls[index].finished[code.rawValue], labels)
+            }
+        }
+        out.begin("trellis_call_duration_seconds", "histogram", "From a call's arrival to its end.")
+        for index in called { writeDurations(index, &out) }
+    }
+
+    private func writeDurations(_ index: Int, _ out: inout PrometheusText) {
+        let method = String(methods[index].dropFirst())
+        var sum = 0
+        for (bucket, count) in calls[index].durations.enumerated() {
+            sum += count
+            let isLast = bucket == CallMetrics.bounds.count
+            let bound = isLast ? "+Inf" : "\(Double(CallMetrics.bounds[bucket]) / 1e9)"
+            out.sample("trellis_call_duration_seconds_bucket", sum, ["method": method, "le": bound])
+        }
+        out.sample("trellis_call_duration_seconds_sum", Double(calls[index].total) / 1e9, ["method": method])
+        out.sample("trellis_call_duration_seconds_count", sum, ["method": method])
+    }
+
+    private func writeProcess(_ out: inout PrometheusText) {
+        var usage = rusage()
+        getrusage(RUSAGE_SELF.rawValue, &usage)
+        let user = Double(usage.ru_utime.tv_sec) + Double(usage.ru_utime.tv_usec) / 1e6
+        let system = Double(usage.ru_stime.tv_sec) + Double(usage.ru_stime.tv_usec) / 1e6
+        out.begin("process_cpu_seconds_total", "counter", "Processor time of this process.")
+        out.sample("process_cpu_seconds_total", user + system)
+        if let resident = Self.residentBytes() {
+            out.begin("process_resident_memory_bytes", "gauge", "Resident memory of this process.")
+            out.sample("process_resident_memory_bytes", resident)
+        }
+        out.begin("process_start_time_seconds", "gauge", "When this process began to serve, since the Unix epoch.")
+        out.sample("process_start_time_seconds", started)
+    }
+
+    /// The second number of /proc/self/statm is the resident set in pages.
+    private static func residentBytes() -> Int? {
+        let file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var buffer = [UInt8](repeating: 0, count: 128)
+        let count = read(file, &buffer, buffer.count)
+        guard count > 0 else { return nil }
+        let fields = String(decoding: buffer[..<count], as: UTF8.self).split(separator: " ")
+        guard fields.count > 1, let pages = Int(fields[1]) else { return nil }
+        return pages * sysconf(Int32(_SC_PAGESIZE))
+    }
+}

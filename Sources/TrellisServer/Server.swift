@@ -1,0 +1,203 @@
+internal import Domain
+public import EventLoop
+public import Logging
+public import Postgres
+internal import Primitives
+internal import RPC
+internal import RPCServer
+internal import Synchronization
+internal import Tenancy
+
+/// What a server needs to know to start.
+public struct ServerOptions: Sendable {
+    /// Where gRPC is served; port 0 picks a free one.
+    public var host: String
+    /// The port of gRPC; 0 picks a free one.
+    public var port: UInt16
+    /// Where probes and metrics are served; nil for nowhere.
+    public var admin: (host: String, port: UInt16)?
+    /// The database, already migrated. The server's sessions run as the role `trellis_server`, which the address's user
+    /// must be a member of.
+    public var database: DatabaseAddress
+    /// The limits of the connections to it, for the whole process.
+    public var pool = PoolLimits()
+    /// Bytes of one request message at most.
+    public var messageBytes = MessageFraming.standardMessageBytes
+
+    /// Options with the defaults for the rest.
+    public init(host: String, port: UInt16, database: DatabaseAddress) {
+        self.host = host
+        self.port = port
+        self.database = database
+    }
+}
+
+/// The server put together: every service over the loops of a group and one database.
+///
+/// `start()`, then `stop(grace:)` once. The group belongs to the caller, who shuts it down afterwards.
+public final class Server: Sendable {
+    /// What a server that has started has to tell.
+    public struct Started: Sendable {
+        /// Where gRPC is served.
+        public let address: SocketAddress
+        /// Where probes and metrics are served.
+        public let admin: SocketAddress?
+        /// The platform's key, when this start has made it: nothing else will ever show it.
+        public let platformKey: String?
+    }
+
+    private let options: ServerOptions
+    private let group: EventLoopGroup
+    private let log: Logger
+    private let state = Mutex(State())
+
+    private struct State {
+        var rpc: RPCServer?
+        var admin: AdminServer?
+        var table = LoopTable()
+        var isServing = false
+        var started = 0.0
+    }
+
+    /// A server that has not started.
+    public init(_ options: ServerOptions, group: EventLoopGroup, log: Logger) {
+        self.options = options
+        self.group = group
+        self.log = log
+    }
+
+    /// Opens the connections to the database, makes the platform's first key if there is none, and serves.
+    ///
+    /// Throws `PostgresError` when the database cannot be used, `EventLoopError` when an address cannot be listened on. A
+    /// server that failed to start is to be stopped, too.
+    public func start() async throws -> Started {
+        let (address, pool, log, loops) = (
+            options.database.with(role: "trellis_server"), options.pool, log, group.loops
+        )
+        let databases = loops.map {
+            Database(loop: $0, address: address, limits: pool, loops: loops.count, logger: log)
+        }
+        let table = LoopTable()
+        state.withLock { $0.table = table }
+        let first = databases[0]
+        let (platformKey, pageKey) = try await loops[0].run {
+            (try await Admission.ensurePlatformKey(first), try await Admission.pageSealingKey(first))
+        }
+        for (loop, database) in zip(loops, databases) {
+            table.add(LoopServices(loop, database: database, pageKey: pageKey, log: log))
+        }
+        let rpc = RPCServer(group: group, configuration: configuration(table)) { loop in
+            let router = Router()
+            Services.register(in: router)
+            table[loop].read(router)
+            return router
+        }
+        try await rpc.start()
+        let listening = try rpc.listen(host: options.host, port: options.port)
+        let admin = try options.admin.map {
+            try AdminServer(host: $0.host, port: $0.port, group: group) { [weak self] request in
+                await self?.answer(request) ?? .unavailable("stopped\n")
+            }
+        }
+        state.withLock {
+            $0.rpc = rpc
+            $0.admin = admin
+            $0.isServing = true
+            $0.started = Double(Instant.now().microseconds) / 1e6
+        }
+        admin?.start()
+        return Started(address: listening, admin: admin?.address, platformKey: platformKey)
+    }
+
+    /// Stops: says that it is no longer ready, lets open calls end within `grace`, closes the connections.
+    public func stop(grace: Duration) async {
+        let (rpc, admin, table) = state.withLock { state in
+            state.isServing = false
+            return (state.rpc, state.admin, state.table)
+        }
+        await rpc?.shutdown(grace: grace)
+        admin?.close()
+        for part in table.all {
+            await part.loop.run { part.database.close() }
+        }
+    }
+
+    private func configuration(_ table: LoopTable) -> ServerConfiguration {
+        var configuration = ServerConfiguration()
+        configuration.limits.messageBytes = options.messageBytes
+        configuration.interceptors = [
+            CallCounter(table: table), CallLog(table: table), Authentication(table: table), FieldRulesCheck(),
+        ]
+        configuration.convertError = { error, context in
+            let reply = ErrorReply(error)
+            if reply.isFault { Faults.report(error, context, table[context.loop].log) }
+            return reply.rpcError(requestID: context.requestID)
+        }
+        return configuration
+    }
+
+    // MARK: The admin port
+
+    private func answer(_ request: AdminRequest) async -> AdminReply {
+        switch request.path {
+        case "/healthz": .ok("ok\n")
+        case "/readyz": await readiness()
+        case "/metrics": AdminReply(status: "200 OK", type: PrometheusText.contentType, body: await metrics())
+        default: AdminReply(status: "404 Not Found", body: "there are /healthz, /readyz and /metrics\n")
+        }
+    }
+
+    /// Ready while it serves and the database answers.
+    private func readiness() async -> AdminReply {
+        let (isServing, table) = state.withLock { ($0.isServing, $0.table) }
+        guard isServing, let part = table.all.first else { return .unavailable("draining\n") }
+        let failure = await part.loop.run { () -> PostgresError? in
+            do throws(PostgresError) {
+                var settings = SessionSettings.none
+                settings.deadline = part.loop.now + 2_000_000_000
+                _ = try await part.database.run(ProbeDatabase(), settings)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        return failure == nil ? .ok("ready\n") : .unavailable("the database does not answer\n")
+    }
+
+    private func metrics() async -> String {
+        let (table, rpc, started) = state.withLock { ($0.table, $0.rpc, $0.started) }
+        var calls: [CallMetrics.MethodCounts] = []
+        for part in table.all {
+            let counts = await part.loop.run { part.metrics.counts }
+            if calls.isEmpty { calls = counts } else { for index in calls.indices { calls[index].add(counts[index]) } }
+        }
+        return ServerMetrics(
+            counts: rpc?.counts() ?? ServerCounts(),
+            methods: table.all.first?.methods ?? [],
+            calls: calls,
+            started: started
+        ).text()
+    }
+}
+
+extension EventLoop {
+    /// Runs `body` on this loop and waits for what it returns, from wherever.
+    func run<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            submit {
+                self.startTask {
+                    do { continuation.resume(returning: try await body()) } catch {
+                        continuation.resume(throwing: error)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs `body` on this loop and waits for what it returns, from wherever.
+    func run<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) async -> Value {
+        await withCheckedContinuation { continuation in
+            submit { self.startTask { continuation.resume(returning: await body()) } }
+        }
+    }
+}
