@@ -21,6 +21,9 @@ public struct ServerOptions: Sendable {
     public var database: DatabaseAddress
     /// The limits of the connections to it, for the whole process.
     public var pool = PoolLimits()
+    /// The secret that becomes the platform's first key if there is none yet, from ``Server/newPlatformKey()`` or an
+    /// earlier start; to be kept safe before the server starts. Nil makes no key.
+    public var platformKey: String?
     /// Bytes of one request message at most.
     public var messageBytes = MessageFraming.standardMessageBytes
 
@@ -42,8 +45,8 @@ public final class Server: Sendable {
         public let address: SocketAddress
         /// Where probes and metrics are served.
         public let admin: SocketAddress?
-        /// The platform's key, when this start has made it: nothing else will ever show it.
-        public let platformKey: String?
+        /// Whether ``ServerOptions/platformKey`` is a key of the platform, made by this start or an earlier one.
+        public let admitsPlatformKey: Bool
     }
 
     private let options: ServerOptions
@@ -58,6 +61,9 @@ public final class Server: Sendable {
         var isServing = false
         var started = 0.0
     }
+
+    /// A secret for ``ServerOptions/platformKey``.
+    public static func newPlatformKey() -> String { Admission.newPlatformKey() }
 
     /// A server that has not started.
     public init(_ options: ServerOptions, group: EventLoopGroup, log: Logger) {
@@ -80,8 +86,11 @@ public final class Server: Sendable {
         let table = LoopTable()
         state.withLock { $0.table = table }
         let first = databases[0]
-        let (platformKey, pageKey) = try await loops[0].run {
-            (try await Admission.ensurePlatformKey(first), try await Admission.pageSealingKey(first))
+        let secret = options.platformKey
+        let (admitsPlatformKey, pageKey) = try await loops[0].run {
+            var admits = false
+            if let secret { admits = try await Admission.ensurePlatformKey(first, secret: secret) }
+            return (admits, try await Admission.pageSealingKey(first))
         }
         for (loop, database) in zip(loops, databases) {
             table.add(LoopServices(loop, database: database, pageKey: pageKey, log: log))
@@ -106,7 +115,7 @@ public final class Server: Sendable {
             $0.started = Double(Instant.now().microseconds) / 1e6
         }
         admin?.start()
-        return Started(address: listening, admin: admin?.address, platformKey: platformKey)
+        return Started(address: listening, admin: admin?.address, admitsPlatformKey: admitsPlatformKey)
     }
 
     /// Stops: says that it is no longer ready, lets open calls end within `grace`, closes the connections.

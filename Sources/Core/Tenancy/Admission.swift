@@ -44,17 +44,24 @@ public enum Admission {
         }
     }
 
-    /// Makes the platform's first key when there has never been one.
+    /// A secret for the platform's first key, for ``ensurePlatformKey(_:secret:)``.
+    public static func newPlatformKey() -> String { Credential(owner: .platform, key: .v7()).secret }
+
+    /// Makes `secret` the platform's first key when there has never been one.
     ///
-    /// Returns its secret only when it was made by this call, and nothing keeps it but the caller. Safe when several
-    /// servers start on one database at the same time. On the database's loop.
-    public static func ensurePlatformKey(_ database: Database) async throws(PostgresError) -> String? {
-        let credential = Credential(owner: .platform, key: .v7())
-        let made = try await database.run(
+    /// The caller keeps the secret safe before it calls, so that a crash on either side loses nothing: the same call made
+    /// again makes the key or finds it. Safe when several servers start on one database at the same time. On the
+    /// database's loop.
+    ///
+    /// - Returns: whether `secret` is a key of the platform now: not when another one was made first, or this one was
+    ///   revoked.
+    public static func ensurePlatformKey(_ database: Database, secret: String) async throws(PostgresError) -> Bool {
+        guard let credential = Credential(secret: secret), credential.owner == .platform else { return false }
+        _ = try await database.run(
             PlatformKeyInsert(platformKeyID: credential.key, displayName: "first", secretHash: credential.hash),
             Scope.platformSettings
         )
-        return made == 1 ? credential.secret : nil
+        return try await admit(credential, database) != nil
     }
 
     /// The key that all servers of this database seal page tokens with; made when there is none. On the database's loop.
