@@ -174,6 +174,8 @@ let package = Package(
         tests("FilesTests", ["Files"]),
         tests("TrellisdTests", ["trellisd", "Files", "Terminal", log]),
         tests("TrellisCLITests", ["trellis", "Protobuf", "Files", "Terminal"]),
+        tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
+        tests("RPCTests", ["RPCServer", "RPCClient", "RPC", "HTTP2", "Protobuf", "EventLoop"]),
         tests("TidyTests", []),
     ]
 )

@@ -45,12 +45,9 @@ public protocol ByteTransport: AnyObject {
 public final class SocketTransport: ByteTransport {
     private let socket: Int32
 
-    /// Takes over a connected, non-blocking socket and turns Nagle's algorithm off: we write whole turns at once.
+    /// Takes over a connected, non-blocking socket. SIGPIPE is ignored by whoever has an event loop.
     public init(socket: Int32) {
         self.socket = socket
-        var one: Int32 = 1
-        // Fails on a Unix socket, where there is no such algorithm.
-        _ = setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
     }
 
     /// The socket.
@@ -65,7 +62,7 @@ public final class SocketTransport: ByteTransport {
     /// Reads what the kernel has.
     public func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadOutcome {
         while true {
-            let count = Glibc.recv(socket, buffer.baseAddress, buffer.count, 0)
+            let count = Glibc.read(socket, buffer.baseAddress, buffer.count)
             if count > 0 { return .bytes(count) }
             if count == 0 { return .ended }
             switch errno {
@@ -80,7 +77,7 @@ public final class SocketTransport: ByteTransport {
     public func write(_ bytes: UnsafeRawBufferPointer) -> WriteOutcome {
         guard bytes.count > 0 else { return .bytes(0) }
         while true {
-            let count = Glibc.send(socket, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+            let count = Glibc.write(socket, bytes.baseAddress, bytes.count)
             if count >= 0 { return .bytes(count) }
             switch errno {
             case EINTR: continue

@@ -34,6 +34,8 @@ public final class HTTP2Connection: @unchecked Sendable {
     public let loop: EventLoop
     /// The protocol.
     public let session: HTTP2Session
+    /// Called once, before the streams that are open are closed because the connection is.
+    public var onWillClose: ((HTTP2Error) -> Void)?
     /// Called once, after the last stream has been closed and the transport too.
     public var onClosed: ((HTTP2Error) -> Void)?
     /// Whether it is over.
@@ -294,6 +296,9 @@ public final class HTTP2Connection: @unchecked Sendable {
             watcher?.close()
             watcher = nil
             transport.close()
+            let onWillClose = onWillClose
+            self.onWillClose = nil
+            onWillClose?(reason)
             session.abandonStreams()
             session.delegate = nil
             session.hasOutput = nil

@@ -28,7 +28,7 @@ public enum Timeout {
         let units: [(perSecond: Int64, letter: String)] = [
             (1_000_000_000, "n"), (1_000_000, "u"), (1000, "m"), (1, "S"),
         ]
-        for (perSecond, letter) in units where seconds < 100_000_000 / perSecond {
+        for (perSecond, letter) in units where seconds <= 100_000_000 / perSecond {
             let atto = 1_000_000_000_000_000_000 / perSecond
             let count = seconds * perSecond + attoseconds / atto + (attoseconds % atto > 0 ? 1 : 0)
             if count < 100_000_000 { return "\(count)\(letter)" }

@@ -119,6 +119,8 @@ final class ServerConnection: HTTP2SessionDelegate {
         headers.withField(at: index) { _, value in value.elementsEqual("identity".utf8) }
     }
 
+    private static let longestTimeout = Duration.seconds(10 * 365 * 86_400)
+
     /// - Returns: whether there is time left for the call.
     private func setDeadline(_ context: ServerContext, _ index: Int, _ headers: HeaderFields) -> Bool {
         guard let timeout = headers.withField(at: index, { _, value in Timeout.parse(value) }) else {
@@ -131,13 +133,15 @@ final class ServerConnection: HTTP2SessionDelegate {
             )
             return false
         }
-        let (seconds, attoseconds) = timeout.components
+        // Eight digits of hours are eleven thousand years, which nanoseconds cannot count.
+        let capped = min(timeout, Self.longestTimeout)
+        let (seconds, attoseconds) = capped.components
         context.deadline = context.arrived + UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
         guard timeout > .zero else {
             context.expire()
             return false
         }
-        context.deadlineTimer = loop.schedule(after: timeout) { [weak context] in context?.expire() }
+        context.deadlineTimer = loop.schedule(after: capped) { [weak context] in context?.expire() }
         return true
     }
 
