@@ -2,6 +2,7 @@
 //
 // usage: trellis-echo HOST:PORT [LOOPS]
 import EventLoop
+import Glibc
 import Protobuf
 import RPC
 import RPCServer
@@ -17,7 +18,8 @@ let arguments = CommandLine.arguments.dropFirst()
 guard let address = arguments.first, let colon = address.lastIndex(of: ":"),
     let port = UInt16(address[address.index(after: colon)...])
 else {
-    fatalError("usage: trellis-echo HOST:PORT [LOOPS]")
+    print("usage: trellis-echo HOST:PORT [LOOPS]")
+    exit(64)
 }
 let group = try EventLoopGroup(count: arguments.dropFirst().first.flatMap { Int($0) } ?? 1, name: "echo")
 let router = Router()

@@ -4,7 +4,7 @@ internal import CNghttp2
 ///
 /// Made for constants: the memory is never given back.
 public final class FixedHeaders: @unchecked Sendable {
-    // @unchecked: written once, before it is shared.
+    // @unchecked: immutable; the memory is written before it is shared.
     let fields: UnsafeMutablePointer<nghttp2_nv>
     let count: Int
 

@@ -3,7 +3,7 @@
 /// A value type: copies share their storage until one of them is changed. Names are lower case (RFC 9113, section
 /// 8.2.1), values are bytes; repeated names stay apart.
 public struct HeaderFields: @unchecked Sendable {
-    // @unchecked: the storage is changed only while this value is its one owner.
+    // @unchecked: shared storage is immutable; it is changed only while this value is its one owner.
     @usableFromInline var storage: HeaderStorage?
 
     /// No fields.

@@ -55,7 +55,7 @@ public final class Route: Sendable {
 
 /// The methods of a server, found by path. Filled before the server starts, then only read.
 public final class Router: @unchecked Sendable {
-    // @unchecked: not changed any more once `freeze` was called, which the server does before it starts.
+    // @unchecked: immutable once `freeze` was called, which the server does before it starts.
 
     /// The methods, in the order in which they were registered.
     public private(set) var routes: [Route] = []
