@@ -177,5 +177,14 @@ let package = Package(
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
         tests("RPCTests", ["RPCServer", "RPCClient", "RPC", "HTTP2", "Protobuf", "EventLoop"]),
         tests("TidyTests", []),
+        tests("DomainTests", ["Domain", "Tenancy", "Protobuf", "TrellisAPI", "Primitives"]),
+        tests("TenancyTests", ["Tenancy", "Domain", "Postgres", "TrellisAPI", "Primitives"]),
+        tests(
+            "TrellisServerTests",
+            [
+                "TrellisServer", "Domain", "Tenancy", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
+                "EventLoop", "Primitives", log,
+            ]
+        ),
     ]
 )

@@ -21,7 +21,10 @@ public struct PermissionSet: Hashable, Sendable {
 
     /// Whether it has the permission of this name.
     public func contains(_ permission: String) -> Bool {
-        all || names.contains(permission) || (!areas.isEmpty && areas.contains(Self.area(of: permission)))
+        if all || names.contains(permission) { return true }
+        if areas.isEmpty { return false }
+        let area = Self.area(of: permission)
+        return area.count < permission.count && areas.contains(area)
     }
 
     /// Whether everything that `pattern` grants, now and later, is granted here: a whole area is only held by a pattern

@@ -168,7 +168,7 @@ extension ErrorReply {
     )
 
     /// By SQLSTATE, for errors of constraints and conditions that no use case expects.
-    private init(sqlState: SQLState?) {
+    init(sqlState: SQLState?) {
         switch sqlState {
         case .uniqueViolation?:
             self.init(
