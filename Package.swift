@@ -102,6 +102,9 @@ let package = Package(
         // PostgreSQL on the loop.
         library("Postgres", nil, ["CPostgres", "EventLoop", "Primitives", log]),
 
+        // A PostgreSQL of our own, for who gives no database URL.
+        library("PrivateCluster", nil, ["Postgres", "Primitives", log]),
+
         // The domain core.
         library(
             "Domain",
@@ -167,7 +170,13 @@ let package = Package(
             linkerSettings: programLinking
         ),
 
-        // Tests mirror the sources.
+        // Tests mirror the sources. Those that need PostgreSQL get a real one.
+        library(
+            "TestSupport",
+            "Tests/Support",
+            ["PrivateCluster", "Schema", "Postgres", "EventLoop", "Primitives", log]
+        ),
+        tests("SchemaTests", ["Schema", "PrivateCluster", "TestSupport", "Postgres", "EventLoop", "Primitives", log]),
         tests("PrimitivesTests", ["Primitives"]),
         tests("EventLoopTests", ["EventLoop"]),
         tests("TerminalTests", ["Terminal"]),
