@@ -177,7 +177,22 @@ let package = Package(
             ["PrivateCluster", "Schema", "Postgres", "EventLoop", "Primitives", log]
         ),
         tests("SchemaTests", ["Schema", "PrivateCluster", "TestSupport", "Postgres", "EventLoop", "Primitives", log]),
+        // A small API with one of everything, generated like our own, and queries of a small schema: for tests only.
+        .target(
+            name: "CFixtureAPI",
+            dependencies: ["CProtobufC", "CTrellisAPI"],
+            path: "Tests/Fixture/Sources/CFixtureAPI"
+        ),
+        .target(
+            name: "FixtureAPI",
+            dependencies: ["CFixtureAPI", "TrellisAPI", "Protobuf", "RPC", "RPCServer", "Postgres", "Primitives"],
+            path: "Tests/Fixture/Sources",
+            exclude: ["CFixtureAPI", "Core/Sample/SQL", "Core/Schema"],
+            swiftSettings: settings
+        ),
+
         tests("PrimitivesTests", ["Primitives"]),
+        tests("ProtobufTests", ["Protobuf", "FixtureAPI", "TrellisAPI", "Primitives"]),
         tests("EventLoopTests", ["EventLoop"]),
         tests("TerminalTests", ["Terminal"]),
         tests("FilesTests", ["Files"]),

@@ -1,12 +1,28 @@
-"""The run: read, generate, write or compare."""
+"""The run: read, generate, write or compare, for the project and for the fixture of the tests."""
 
 import argparse
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
-from . import c_messages, descriptors, swift_messages, swift_services
+from . import c_messages, descriptors, layout, swift_messages, swift_services
+from .layout import Layout
 from .output import GenerationError, Output
+
+
+def generate(where: Layout, server) -> Output:
+    """Everything of a layout; `server` makes migrated databases, or is None to leave the queries alone."""
+    out = Output(where.root)
+    api = descriptors.read(descriptors.compile_protos(where.protos, where.provided), where.protos if where.provided else None)
+    c = c_messages.generate(api, where, out)
+    swift_messages.generate(api, c, where, out)
+    swift_services.generate(api, where, out)
+    if server:
+        from . import sql_swift  # here, so that --no-sql needs no psycopg
+        with server(where) as database:
+            sql_swift.generate(api, database, where, out)
+    return out
 
 
 def main() -> int:
@@ -16,35 +32,41 @@ def main() -> int:
     parser.add_argument("--no-sql", action="store_true", help="leave the typed queries alone")
     parser.add_argument("--list", action="store_true", help="print the paths of the generated files")
     arguments = parser.parse_args()
-    out = Output(arguments.root)
+    root = arguments.root
     begin = time.monotonic()
+    layouts = [layout.project(root)]
+    if (root / "Tests/Fixture/proto").exists():
+        layouts.append(layout.fixture(root))
     try:
-        api = descriptors.read(descriptors.compile_protos(arguments.root / "proto"))
-        c = c_messages.generate(api, out)
-        swift_messages.generate(api, c, out)
-        swift_services.generate(api, out)
-        if not arguments.no_sql:
-            from . import sql_database, sql_swift  # here, so that --no-sql needs no psycopg
-            with sql_database.migrated(arguments.root) as database:
-                sql_swift.generate(api, database, arguments.root, out)
+        with _server(root, arguments.no_sql) as server:
+            outputs = [generate(where, server) for where in layouts]
     except GenerationError as error:
         print(f"generate: {error}", file=sys.stderr)
         return 1
+    count = sum(len(out.files) for out in outputs)
     if arguments.list:
-        print("\n".join(sorted(out.files)))
+        for out in outputs:
+            print("\n".join((out.root / path).relative_to(root).as_posix() for path in sorted(out.files)))
         return 0
     if arguments.check:
-        differences = out.differences()
+        differences = [d for out in outputs for d in out.differences()]
         if differences:
             print("\n".join(differences), file=sys.stderr)
             print(f"generate: {len(differences)} files are out of date: run scripts/generate and commit what it writes",
                   file=sys.stderr)
             return 1
-        print(f"generate: {len(out.files)} files are up to date ({time.monotonic() - begin:.1f} s)", file=sys.stderr)
+        print(f"generate: {count} files are up to date ({time.monotonic() - begin:.1f} s)", file=sys.stderr)
         return 0
-    changed = out.write()
-    print(f"generate: {len(out.files)} files, {len(changed)} written ({time.monotonic() - begin:.1f} s)", file=sys.stderr)
+    changed = [path for out in outputs for path in out.write()]
+    print(f"generate: {count} files, {len(changed)} written ({time.monotonic() - begin:.1f} s)", file=sys.stderr)
     return 0
+
+
+def _server(root: Path, no_sql: bool):
+    if no_sql:
+        return nullcontext(None)
+    from . import sql_database  # here, so that --no-sql needs no psycopg
+    return sql_database.server(root)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.compiler import plugin_pb2
 
 from .descriptors import API, NO_MESSAGES
+from .layout import Layout
 from .output import C_HEADER, GenerationError, Output
 
-FOLDER = "Sources/CTrellisAPI"
 # FileOptions extension 1019 (pb_c_file) with field 2 (gen_pack_helpers) false: nothing calls the helpers.
 NO_PACK_HELPERS = bytes([0xDA, 0x3F, 0x02, 0x10, 0x00])
 
@@ -32,8 +32,9 @@ class CMessage:
     fields: dict[int, CField]  # by field number
 
 
-def generate(api: API, out: Output, folder: str = FOLDER) -> dict[str, CMessage]:
+def generate(api: API, layout: Layout, out: Output) -> dict[str, CMessage]:
     """Adds the C files and returns what Swift needs to know of them, by the messages' full names."""
+    folder, module = layout.c, layout.c_module
     texts = _run_plugin(api)
     known: dict[str, CMessage] = {}
     headers = []
@@ -46,20 +47,20 @@ def generate(api: API, out: Output, folder: str = FOLDER) -> dict[str, CMessage]
         else:
             known.update(_read_back(text))
             out.add(f"{folder}/{name}", _tidy(text))
-    out.add(f"{folder}/include/CTrellisAPI.h", _umbrella(headers, known))
+    out.add(f"{folder}/include/{module}.h", _umbrella(headers, known, module))
     out.add(f"{folder}/include/module.modulemap",
-            'module CTrellisAPI {\n    header "CTrellisAPI.h"\n    export *\n}\n')
-    out.add(f"{folder}/descriptors.c", _embedded(api))
+            f'module {module} {{\n    header "{module}.h"\n    export *\n}}\n')
+    out.add(f"{folder}/descriptors.c", _embedded(api, module))
     return known
 
 
 def _run_plugin(api: API) -> list[tuple[str, str]]:
     request = plugin_pb2.CodeGeneratorRequest()
-    for file in api.files:
+    for file in _by_dependency(api):
         copy = request.proto_file.add()
         copy.CopyFrom(file.proto)
         _simplify(copy)
-        if file.path not in NO_MESSAGES:
+        if file.path not in NO_MESSAGES and not file.is_provided:
             request.file_to_generate.append(file.path)
     result = subprocess.run(["protoc-gen-c"], input=request.SerializeToString(), capture_output=True)
     if result.returncode != 0:
@@ -117,18 +118,19 @@ def _read_back(text: str) -> dict[str, CMessage]:
     return messages
 
 
-def _umbrella(headers: list[str], messages: dict[str, CMessage]) -> str:
-    lines = [C_HEADER, "#ifndef TRELLIS_API_H\n#define TRELLIS_API_H\n\n#include <stddef.h>\n#include <stdint.h>\n"]
+def _umbrella(headers: list[str], messages: dict[str, CMessage], module: str) -> str:
+    prefix = _prefix(module)
+    lines = [C_HEADER, f"#ifndef {module.upper()}_H\n#define {module.upper()}_H\n\n#include <stddef.h>\n#include <stdint.h>\n"]
     lines += [f'#include "{h}"\n' for h in sorted(headers)]
     lines.append(
         "\n/* A proto file as a serialized google.protobuf.FileDescriptorProto. */\n"
         "typedef struct {\n  const char *_Nonnull path;\n  const uint8_t *_Nonnull bytes;\n  size_t count;\n"
-        "} trellis_proto_file;\n\n"
+        f"}} {prefix}_proto_file;\n\n"
         "/* Every proto file of the contract; a file comes after those that it imports. */\n"
-        "extern const trellis_proto_file trellis_proto_files[];\n"
-        "static inline const trellis_proto_file *_Nonnull trellis_proto_files_start(void) {"
-        " return trellis_proto_files; }\n"
-        "size_t trellis_proto_files_count(void);\n\n"
+        f"extern const {prefix}_proto_file {prefix}_proto_files[];\n"
+        f"static inline const {prefix}_proto_file *_Nonnull {prefix}_proto_files_start(void) {{"
+        f" return {prefix}_proto_files; }}\n"
+        f"size_t {prefix}_proto_files_count(void);\n\n"
         "/* The address of each descriptor, which Swift cannot take of an imported constant. */\n")
     for message in sorted(messages.values(), key=lambda m: m.descriptor):
         lines.append(
@@ -137,9 +139,15 @@ def _umbrella(headers: list[str], messages: dict[str, CMessage]) -> str:
     return "".join(lines)
 
 
-def _embedded(api: API) -> str:
+def _prefix(module: str) -> str:
+    """CTrellisAPI -> trellis, for symbols that two modules in one program would both have."""
+    return module.removeprefix("C").removesuffix("API").lower()
+
+
+def _embedded(api: API, module: str) -> str:
     """The descriptors with their comments, but without the places of tokens, which are most of the bytes."""
-    lines = [C_HEADER, '\n#include "CTrellisAPI.h"\n']
+    prefix = _prefix(module)
+    lines = [C_HEADER, f'\n#include "{module}.h"\n']
     rows = []
     for index, file in enumerate(_by_dependency(api)):
         proto = descriptor_pb2.FileDescriptorProto()
@@ -153,8 +161,8 @@ def _embedded(api: API) -> str:
         data = proto.SerializeToString(deterministic=True)
         lines.append(f"\n/* {file.path} */\nstatic const uint8_t file_{index}[] =\n{_literal(data)};\n")
         rows.append(f'  {{"{file.path}", file_{index}, {len(data)}}},\n')
-    lines.append("\nconst trellis_proto_file trellis_proto_files[] = {\n" + "".join(rows) + "};\n\n"
-                 f"size_t trellis_proto_files_count(void) {{ return {len(rows)}; }}\n")
+    lines.append(f"\nconst {prefix}_proto_file {prefix}_proto_files[] = {{\n" + "".join(rows) + "};\n\n"
+                 f"size_t {prefix}_proto_files_count(void) {{ return {len(rows)}; }}\n")
     return "".join(lines)
 
 

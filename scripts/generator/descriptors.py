@@ -136,6 +136,7 @@ class Service:
 class File:
     path: str
     package: str
+    is_provided: bool  # its C and Swift come from another module
     proto: descriptor_pb2.FileDescriptorProto
     messages: list[Message] = field(default_factory=list)  # top-level
     enums: list[Enum] = field(default_factory=list)
@@ -164,18 +165,23 @@ class API:
         """The files whose messages exist as C and Swift types."""
         return [f for f in self.files if f.path not in NO_MESSAGES]
 
+    def own_files(self) -> list[File]:
+        """Those of them that are generated here."""
+        return [f for f in self.swift_files() if not f.is_provided]
+
     def by_swift_name(self, name: str) -> Message | None:
         return next((m for f in self.swift_files() for m in self.all_messages(f) if m.swift == name), None)
 
 
-def compile_protos(proto_root: Path) -> descriptor_pb2.FileDescriptorSet:
-    """Runs protoc over every file below the folder."""
+def compile_protos(proto_root: Path, provided: tuple[Path, ...] = ()) -> descriptor_pb2.FileDescriptorSet:
+    """Runs protoc over every file below the folder; `provided` are folders that its files may import from."""
     paths = sorted(p.relative_to(proto_root).as_posix() for p in proto_root.rglob("*.proto"))
     if not paths:
         raise GenerationError(f"{proto_root}: no .proto file below it")
+    includes = [f"-I{folder}" for folder in (proto_root, *provided)]
     with tempfile.TemporaryDirectory() as folder:
         result = subprocess.run(
-            ["protoc", f"-I{proto_root}", "--include_imports", "--include_source_info", f"-o{folder}/set", *paths],
+            ["protoc", *includes, "--include_imports", "--include_source_info", f"-o{folder}/set", *paths],
             capture_output=True, text=True)
         if result.returncode != 0:
             raise GenerationError(f"protoc refuses the proto files:\n{result.stderr.strip()}")
@@ -219,17 +225,19 @@ class Comments:
         return self.by_path.get(tuple(path), "")
 
 
-def read(files: descriptor_pb2.FileDescriptorSet) -> API:
-    """Turns descriptors into the model, and refuses what the generated code has no form for."""
+def read(files: descriptor_pb2.FileDescriptorSet, proto_root: Path | None = None) -> API:
+    """Turns descriptors into the model, and refuses what the generated code has no form for. With `proto_root`, files
+    that are not below it are provided by another module."""
     options = Options(files)
     api = API([], {}, {})
     protos = sorted(files.file, key=lambda f: f.name)
     for proto in protos:
-        api.files.append(_declare(api, File(proto.name, proto.package, proto)))
+        is_provided = proto_root is not None and not (proto_root / proto.name).exists()
+        api.files.append(_declare(api, File(proto.name, proto.package, is_provided, proto)))
     for file in api.files:
         _fill(api, file, options)
     _check_names(api)
-    for file in api.swift_files():
+    for file in api.own_files():
         for message in api.all_messages(file):
             _check_recursion(message, [])
     return api

@@ -5,13 +5,14 @@ import os
 import shutil
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 from psycopg import pq
 
+from .layout import Layout
 from .output import GenerationError
 from .sql_files import Query
 
@@ -37,7 +38,6 @@ class Database:
 
     def __init__(self, connection: psycopg.Connection):
         self.connection = connection
-        self.connection.autocommit = True
         self.connection.execute("SET search_path = trellis, public")  # as the server's own connections have it
         self.types = dict(connection.execute("SELECT oid::int8, format_type(oid, NULL) FROM pg_type").fetchall())
         rows = connection.execute(
@@ -73,18 +73,31 @@ def _reason(result, query: Query) -> str:
 
 
 @contextmanager
-def migrated(root: Path):
-    """A `Database` with every migration applied, gone after the block."""
+def server(root: Path):
+    """A function that makes a `Database` with a layout's migrations; the server is gone after the block."""
     url = os.environ.get("TRELLIS_GENERATE_DATABASE_URL")
-    with (_named(url) if url else _private_cluster(root)) as address:
-        with psycopg.connect(address, autocommit=True) as connection:
-            _migrate(root, connection)
-        with psycopg.connect(address) as connection:
-            yield Database(connection)
+    with (nullcontext(url) if url else _private_cluster(root)) as address:
+        yield lambda layout: _migrated(address, layout)
 
 
-def _migrate(root: Path, connection: psycopg.Connection) -> None:
-    schema = root / "Sources/Core/Schema"
+@contextmanager
+def _migrated(address: str, layout: Layout):
+    """A database of its own, dropped after the block."""
+    name = f"trellis_generate_{os.getpid()}"
+    with psycopg.connect(address, autocommit=True) as owner:
+        owner.execute(f"CREATE DATABASE {name}")
+        try:
+            own_address = psycopg.conninfo.make_conninfo(address, dbname=name)
+            with psycopg.connect(own_address, autocommit=True) as connection:
+                _migrate(layout, connection)
+            with psycopg.connect(own_address, autocommit=True) as connection:
+                yield Database(connection)
+        finally:
+            owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _migrate(layout: Layout, connection: psycopg.Connection) -> None:
+    root, schema = layout.root, layout.root / layout.core / "Schema"
     bootstrap = schema / "Bootstrap/roles.sql"
     if bootstrap.exists():
         connection.execute(bootstrap.read_text(encoding="utf-8").encode())
@@ -100,18 +113,6 @@ def _migrate(root: Path, connection: psycopg.Connection) -> None:
             line = path.read_text(encoding="utf-8")[:int(position)].count("\n") + 1 if position else 1
             raise GenerationError(
                 f"{path.relative_to(root)}:{line}: the migration fails: {error.diag.message_primary or error}") from error
-
-
-@contextmanager
-def _named(url: str):
-    """A database of its own on somebody's server."""
-    name = f"trellis_generate_{os.getpid()}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield psycopg.conninfo.make_conninfo(url, dbname=name)
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager

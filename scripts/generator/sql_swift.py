@@ -6,12 +6,10 @@ from pathlib import Path
 
 from . import names, sql_files, sql_types
 from .descriptors import API, Message
+from .layout import Layout
 from .output import SWIFT_HEADER, GenerationError, Output
 from .sql_database import Column, Database, Description
 from .sql_files import Query
-
-CORE = "Sources/Core"
-
 
 @dataclass
 class RowColumn:
@@ -28,14 +26,11 @@ class RowColumn:
         return self.type.swift + ("?" if self.nullable else "")
 
 
-def sql_paths(root: Path) -> list[Path]:
-    return sorted(root.glob(f"{CORE}/*/SQL/*.sql"))
-
-
-def generate(api: API, database: Database, root: Path, out: Output) -> None:
-    out.own(f"{CORE}/*/Generated/*Queries.swift")
+def generate(api: API, database: Database, layout: Layout, out: Output) -> None:
+    root = layout.root
+    out.own(f"{layout.core}/*/Generated/*Queries.swift")
     seen: dict[str, Query] = {}
-    for area in sorted({p.parent.parent for p in sql_paths(root)}):
+    for area in sorted({p.parent.parent for p in root.glob(f"{layout.core}/*/SQL/*.sql")}):
         rows: dict[str, tuple[Query, list]] = {}  # generated row structs of the area, by name
         for path in sorted((area / "SQL").glob("*.sql")):
             queries = sql_files.read(root, path)
@@ -43,7 +38,7 @@ def generate(api: API, database: Database, root: Path, out: Output) -> None:
                 if query.name in seen:
                     raise query.error(f"{seen[query.name].path}:{seen[query.name].line} has the name already")
                 seen[query.name] = query
-            text = _File(api, database, rows).text(queries)
+            text = _File(api, database, rows, layout).text(queries)
             relative = area.relative_to(root).as_posix()
             if queries:
                 out.add(f"{relative}/Generated/{names.pascal(path.stem)}Queries.swift", text)
@@ -52,8 +47,8 @@ def generate(api: API, database: Database, root: Path, out: Output) -> None:
 class _File:
     """The Swift of one SQL file."""
 
-    def __init__(self, api: API, database: Database, rows: dict):
-        self.api, self.database, self.rows = api, database, rows
+    def __init__(self, api: API, database: Database, rows: dict, layout: Layout):
+        self.api, self.database, self.rows, self.layout = api, database, rows, layout
         self.structs: list[str] = []
         self.readers: dict[tuple, str] = {}  # what reads a row -> the function's name
         self.functions: list[str] = []
@@ -67,7 +62,7 @@ class _File:
         if re.search(r"try row\.uuid\w*\(\d+\)\.text|\.text \}|map\(\\\.text\)", body) and len(imports) == 1:
             imports.append("internal import Primitives")
         if self._uses_messages:
-            imports.append("package import TrellisAPI")
+            imports.append("package import TrellisAPI" if self.layout.module == "TrellisAPI" else "internal import TrellisAPI")
         return SWIFT_HEADER + "\n".join(imports) + "\n\n" + body
 
     _uses_messages = False

@@ -3,19 +3,24 @@
 from . import names, swift_rules
 from .c_messages import CMessage
 from .descriptors import API, SCALARS, Enum, F, Field, File, Message
+from .layout import Layout
 from .output import SWIFT_HEADER, Output
 
-FOLDER = "Sources/TrellisAPI/Generated"
 
-
-def generate(api: API, c: dict[str, CMessage], out: Output, folder: str = FOLDER) -> None:
+def generate(api: API, c: dict[str, CMessage], layout: Layout, out: Output) -> None:
+    folder = layout.messages
     out.own(f"{folder}/*.swift")
     checked = swift_rules.checked_messages(api)
     packages: dict[str, list[File]] = {}
-    for file in api.swift_files():
+    for file in api.own_files():
         packages.setdefault(file.package, []).append(file)
     for package, files in sorted(packages.items()):
-        parts = [SWIFT_HEADER, "internal import CTrellisAPI\npublic import Protobuf\n"]
+        imports = [f"internal import {layout.c_module}", "public import Protobuf"]
+        if layout.provided:  # the fixture's C messages are made of types that our own C module lets through
+            imports.insert(1, "internal import CTrellisAPI")
+        if _needs_provided(api, files):
+            imports.append("public import TrellisAPI")
+        parts = [SWIFT_HEADER, "\n".join(imports) + "\n"]
         for file in files:
             for enum in file.enums:
                 parts.append("\n" + _enum(enum, ""))
@@ -27,6 +32,13 @@ def generate(api: API, c: dict[str, CMessage], out: Output, folder: str = FOLDER
                     parts.append("\n" + swift_rules.validation(message, checked))
         if len(parts) > 2:
             out.add(f"{folder}/{names.swift_file(package)}.swift", "".join(parts))
+
+
+def _needs_provided(api: API, files: list[File]) -> bool:
+    """Whether a field has a type of a provided file."""
+    provided = {f.path for f in api.files if f.is_provided}
+    return any((f.message or f.enum) and (f.message or f.enum).file in provided
+               for file in files for m in api.all_messages(file) for f in m.fields)
 
 
 # --- declarations ---

@@ -26,7 +26,7 @@ def checked_messages(api: API) -> set[str]:
                     reach(f.message)
 
     for file in api.files:
-        if file.is_ours:
+        if file.is_ours and not file.is_provided:
             for service in file.services:
                 for method in service.methods:
                     reach(method.input)
@@ -44,7 +44,7 @@ def checked_messages(api: API) -> set[str]:
                 grew = True
     # A request always conforms, so that the server treats all alike.
     for file in api.files:
-        if file.is_ours:
+        if file.is_ours and not file.is_provided:
             checked.update(m.input.full_name for s in file.services for m in s.methods
                            if m.input.full_name.startswith("trellis."))
     return checked - WELL_KNOWN | (WELL_KNOWN & set(api.messages))

@@ -2,26 +2,27 @@
 
 from . import names
 from .descriptors import API, Method, Service
+from .layout import Layout
 from .output import SWIFT_HEADER, GenerationError, Output
 
-FOLDER = "Sources/TrellisServer/Generated"
 
-
-def generate(api: API, out: Output, folder: str = FOLDER) -> None:
-    out.own(f"{folder}/*.swift")
-    for file in api.files:
+def generate(api: API, layout: Layout, out: Output) -> None:
+    out.own(f"{layout.services}/*.swift")
+    for file in api.own_files():
         if file.is_ours:
             for service in file.services:
-                out.add(f"{folder}/{service.name}.swift", _service(service, file.package))
+                out.add(f"{layout.services}/{service.name}.swift", _service(service, layout))
 
 
-def _service(service: Service, package: str) -> str:
+def _service(service: Service, layout: Layout) -> str:
     for method in service.methods:
         if method.client_streaming:
             raise GenerationError(
                 f"{service.file}: rpc {service.name}.{method.name} streams its requests, which Trellis has no use for;"
                 " take a chunk a call, so that a retry does not start over")
-    text = SWIFT_HEADER + "internal import RPC\npublic import RPCServer\npublic import TrellisAPI\n\n"
+    text = SWIFT_HEADER + "internal import RPC\npublic import RPCServer\n"
+    # The module of the messages imports itself when it is the fixture's: its services stand beside its messages.
+    text += "public import TrellisAPI\n\n" if layout.module == "TrellisAPI" else "internal import TrellisAPI\n\n"
     text += names.doc_comment(service.comment)
     text += f"public protocol {service.name}: Sendable {{\n"
     text += "\n".join(names.doc_comment(m.comment, "    ") + f"    {_signature(m)}\n" for m in service.methods)
