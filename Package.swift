@@ -137,7 +137,7 @@ let package = Package(
         .executableTarget(
             name: "trellisd",
             dependencies: [
-                "TrellisServer", "Schema", "Postgres", "EventLoop", "Primitives", "Protobuf", "Files",
+                "TrellisServer", "Schema", "PrivateCluster", "Postgres", "EventLoop", "Primitives", "Protobuf", "Files",
                 "Terminal", log,
             ],
             swiftSettings: settings,

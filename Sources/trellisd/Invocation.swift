@@ -59,7 +59,7 @@ struct Invocation {
             return usage("\(error)")
         }
         StandardErrorLog.install(configuration)
-        return command == .serve ? Serve(configuration).run() : Migrate(configuration).run()
+        return command == .serve ? Serve.run(configuration) : Migrate.run(configuration)
     }
 
     private func help(_ name: String?) -> Int32 {

@@ -73,7 +73,7 @@ import Testing
         try check(all.postgres)
         try check(all.poolMin)
         try check(all.poolMax)
-        try check(all.poolConnectTimeout)
+        try check(all.poolTimeout)
         try check(all.poolIdleTimeout)
         try check(all.poolLifespan)
         try check(all.maxMessageSize)

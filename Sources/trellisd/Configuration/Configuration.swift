@@ -17,7 +17,7 @@ struct Configuration: Equatable, Sendable {
     let loops: Int
     let poolMin: Int
     let poolMax: Int
-    let poolConnectTimeout: Duration
+    let poolTimeout: Duration
     let poolIdleTimeout: Duration
     let poolLifespan: Duration
     let maxMessageSize: Int
@@ -57,7 +57,7 @@ struct Configuration: Equatable, Sendable {
         loops = resolver.value(settings.loops)
         poolMin = resolver.value(settings.poolMin)
         poolMax = resolver.value(settings.poolMax)
-        poolConnectTimeout = resolver.value(settings.poolConnectTimeout)
+        poolTimeout = resolver.value(settings.poolTimeout)
         poolIdleTimeout = resolver.value(settings.poolIdleTimeout)
         poolLifespan = resolver.value(settings.poolLifespan)
         maxMessageSize = resolver.value(settings.maxMessageSize)

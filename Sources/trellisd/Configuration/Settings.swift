@@ -35,7 +35,7 @@ struct Settings: Sendable {
     let loops: Setting<Int>
     let poolMin: Setting<Int>
     let poolMax: Setting<Int>
-    let poolConnectTimeout: Setting<Duration>
+    let poolTimeout: Setting<Duration>
     let poolIdleTimeout: Setting<Duration>
     let poolLifespan: Setting<Duration>
     let maxMessageSize: Setting<Int>
@@ -47,7 +47,7 @@ struct Settings: Sendable {
     var all: [SettingEntry] {
         [
             home.entry, listen.entry, admin.entry, databaseURL.entry, postgres.entry, loops.entry, poolMin.entry,
-            poolMax.entry, poolConnectTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry, maxMessageSize.entry,
+            poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry, maxMessageSize.entry,
             grace.entry, logLevel.entry, logFormat.entry, config.entry,
         ]
     }
@@ -162,12 +162,12 @@ struct Settings: Sendable {
             defaultValue: 20,
             read: Value.integer(1...1000)
         )
-        poolConnectTimeout = Setting(
+        poolTimeout = Setting(
             entry: SettingEntry(
-                name: "pool-connect-timeout",
+                name: "pool-timeout",
                 placeholder: "DURATION",
                 defaultText: "30s",
-                help: "How long to wait for a connection to PostgreSQL."
+                help: "How long a call waits for a connection to PostgreSQL."
             ),
             defaultValue: .seconds(30),
             read: Value.duration(.milliseconds(100)...(.seconds(600)))

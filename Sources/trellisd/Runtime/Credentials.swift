@@ -1,33 +1,72 @@
+import EventLoop
+import Logging
 import Protobuf
+import TrellisServer
 
 /// `credentials.json` of a home folder: where the server is, and the platform's key, for whoever may read the folder.
 struct Credentials: Equatable {
     static let fileName = "credentials.json"
 
     var address: String
-    var platformKey: String
+    /// The platform's key; `nil` when the database has one that another home knows.
+    var platformKey: String?
 
     var json: String {
-        JSONValue.object([
-            ("address", .string(address)), ("platform_key", .string(platformKey)),
-        ]).written(.indented) + "\n"
+        var members: [(key: String, value: JSONValue)] = [("address", .string(address))]
+        if let platformKey { members.append(("platform_key", .string(platformKey))) }
+        return JSONValue.object(members).written(.indented) + "\n"
     }
 
     /// What an earlier start wrote, `nil` when there was none.
     static func read(from home: HomeFolder) throws(HomeError) -> Credentials? {
         guard let bytes = try home.read(fileName) else { return nil }
-        let repair = "move it away and start again with a platform key made by 'trellis platform', or restore it"
         let value: JSONValue
         do { value = try JSONValue(parsing: String(decoding: bytes, as: UTF8.self)) } catch {
-            throw HomeError(description: "'\(home.path)/\(fileName)' is no JSON (\(error)): \(repair)")
-        }
-        guard let address = value["address"]?.text, let key = value["platform_key"]?.text, !key.isEmpty else {
             throw HomeError(
-                description: "'\(home.path)/\(fileName)' has no address or no platform_key: \(repair)"
+                description: "'\(home.path)/\(fileName)' is no JSON (\(error)): restore it; without it the platform's "
+                    + "key is lost"
             )
         }
-        return Credentials(address: address, platformKey: key)
+        guard let address = value["address"]?.text else {
+            throw HomeError(description: "'\(home.path)/\(fileName)' has no address: restore it")
+        }
+        return Credentials(address: address, platformKey: value["platform_key"]?.text)
     }
 
     func write(to home: HomeFolder) throws(HomeError) { try home.write(Self.fileName, json) }
+
+    /// The credentials to start with: those of an earlier start, or new ones with a new key.
+    ///
+    /// They are on the disk before the key is made in the database. So a crash in between loses nothing: the next start
+    /// finds the key here and makes it.
+    static func prepare(_ home: HomeFolder, address: HostPort) throws(HomeError) -> Credentials {
+        if let earlier = try read(from: home), earlier.platformKey != nil { return earlier }
+        let fresh = Credentials(address: address.reachable.description, platformKey: Server.newPlatformKey())
+        try fresh.write(to: home)
+        return fresh
+    }
+
+    /// Writes down where the server is now, and drops a key that the database refuses.
+    mutating func finish(_ home: HomeFolder, _ started: Server.Started, _ log: Logger) throws(HomeError) {
+        address = HostPort(host: started.address.host, port: started.address.port).reachable.description
+        if !started.admitsPlatformKey {
+            platformKey = nil
+            log.warning(
+                "the database has a platform key of its own, which only the home folder of its first start knows",
+                metadata: ["credentials": "\(home.path)/\(Self.fileName)"]
+            )
+        }
+        try write(to: home)
+    }
+}
+
+extension HostPort {
+    /// The address at which a client on this machine reaches it: a listener on all addresses is reached at the loopback.
+    var reachable: HostPort {
+        switch host {
+        case "0.0.0.0": HostPort(host: "127.0.0.1", port: port)
+        case "::", "*": HostPort(host: "::1", port: port)
+        default: self
+        }
+    }
 }

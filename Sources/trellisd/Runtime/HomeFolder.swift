@@ -10,7 +10,7 @@ struct HomeError: Error, CustomStringConvertible {
 ///
 /// At most one server runs on a home folder. The lock is a record lock on `trellisd.lock`: the kernel releases it when
 /// the process ends, however it ends, and names its holder.
-final class HomeFolder {
+final class HomeFolder: Sendable {
     let path: String
     private let lock: Int32
 
@@ -41,7 +41,8 @@ final class HomeFolder {
         }
     }
 
-    deinit { close(lock) }
+    /// Lets the next server have the folder. To be called last of all.
+    func unlock() { close(lock) }
 
     /// The content of a file of the folder, `nil` when there is none.
     func read(_ name: String) throws(HomeError) -> [UInt8]? {

@@ -1,0 +1,78 @@
+import Protobuf
+import Terminal
+import TrellisClient
+
+/// A command of the CLI that is more than one RPC: what it is called, how it is used and what it does.
+struct Command: Sendable {
+    /// The words that name it, such as `import sdg`.
+    let name: String
+    /// What comes after the name, such as `PATH... [FLAGS]`.
+    let usage: String
+    /// One sentence.
+    let summary: String
+    /// More, for its own help page; empty when the summary says it all.
+    var details = ""
+    /// Its own flags; those of every command come on top.
+    var flags: [Flag] = []
+    /// Lines that can be pasted.
+    var examples: [String] = []
+    let run: @Sendable (Context) async throws -> Void
+
+    /// Its help page.
+    var help: HelpPage {
+        var page = HelpPage(usage: "trellis \(name) \(usage)", summary: summary)
+        if !details.isEmpty { page.add(text: details) }
+        page.add("Flags", flags: flags)
+        page.add("Flags of every command", flags: Session.flags)
+        if !examples.isEmpty { page.add("Examples", verbatim: examples) }
+        return page
+    }
+}
+
+/// What a command works with.
+struct Context: Sendable {
+    let parsed: ParsedFlags
+    let session: Session
+    let catalog: Catalog
+
+    /// Words that are no flags.
+    var words: [String] { parsed.positional }
+
+    /// Does something over a connection to the server, and closes it.
+    func withConnection<Result>(
+        _ session: Session? = nil,
+        _ body: (TrellisConnection) async throws -> Result
+    ) async throws -> Result {
+        let session = session ?? self.session
+        var options = TrellisConnection.Options()
+        options.timeout = session.timeout
+        let connection: TrellisConnection
+        do {
+            connection = try TrellisConnection(address: session.address, token: session.token, options: options)
+        } catch {
+            throw UsageError("--address: \(error)")
+        }
+        do {
+            let result = try await body(connection)
+            await connection.close()
+            return result
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+
+    /// Prints a result: the JSON for programs, else the lines for people.
+    func show(_ json: JSONValue, _ lines: @autoclosure () -> [String]) {
+        if session.json {
+            Terminal.print(json.written(.indented))
+        } else {
+            for line in lines() { Terminal.print(line) }
+        }
+    }
+
+    /// Says something about how it goes, to people only.
+    func note(_ text: String) {
+        if !session.json { Terminal.print(text, to: .error) }
+    }
+}

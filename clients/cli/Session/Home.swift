@@ -1,0 +1,100 @@
+import Files
+import Protobuf
+import Terminal
+
+/// The folder in which the server leaves its credentials and `trellis login` keeps keys.
+struct Home {
+    let path: String
+
+    /// Where it is unless somebody says: where the server has it.
+    static func standard(userHome: String?, isRoot: Bool) -> String {
+        guard let userHome, !isRoot else { return "/var/lib/trellis" }
+        return "\(userHome)/.trellis"
+    }
+
+    /// An address and a key that belong together.
+    struct Credentials: Equatable {
+        var address: String
+        var token: String
+    }
+
+    private var serverFile: String { "\(path)/credentials.json" }
+    private var profilesFile: String { "\(path)/profiles.json" }
+
+    /// What the server wrote: its address and the platform's key. `nil` when no server has run here.
+    func server() throws(UsageError) -> Credentials? {
+        guard let value = try read(serverFile) else { return nil }
+        guard let address = value["address"]?.text, let key = value["platform_key"]?.text else {
+            throw UsageError("'\(serverFile)' has no address or no platform_key: start the server again")
+        }
+        return Credentials(address: address, token: key)
+    }
+
+    /// The keys that were stored, by name, and the name of the one in use.
+    func profiles() throws(UsageError) -> (current: String?, all: [(name: String, credentials: Credentials)]) {
+        guard let value = try read(profilesFile) else { return (nil, []) }
+        var all: [(name: String, credentials: Credentials)] = []
+        for (name, profile) in value["profiles"]?.members ?? [] {
+            guard let address = profile["address"]?.text, let token = profile["token"]?.text else {
+                throw UsageError("'\(profilesFile)': the profile '\(name)' has no address or no token: log in again")
+            }
+            all.append((name, Credentials(address: address, token: token)))
+        }
+        return (value["current"]?.text, all)
+    }
+
+    /// Stores a key under a name and makes it the one in use.
+    func store(_ name: String, _ credentials: Credentials) throws {
+        var all = try profiles().all.filter { $0.name != name }
+        all.append((name, credentials))
+        try write(current: name, all)
+    }
+
+    /// Makes a stored key the one in use.
+    func use(_ name: String) throws {
+        let all = try profiles().all
+        guard all.contains(where: { $0.name == name }) else { throw unknown(name, all.map(\.name)) }
+        try write(current: name, all)
+    }
+
+    /// Forgets a key.
+    func remove(_ name: String) throws {
+        let (current, all) = try profiles()
+        guard all.contains(where: { $0.name == name }) else { throw unknown(name, all.map(\.name)) }
+        try write(current: current == name ? nil : current, all.filter { $0.name != name })
+    }
+
+    func unknown(_ name: String, _ names: [String]) -> UsageError {
+        UsageError(
+            "no profile '\(name)' in '\(path)': "
+                + (names.isEmpty ? "'trellis login' stores one" : "there are \(names.joined(separator: ", "))")
+        )
+    }
+
+    private func read(_ file: String) throws(UsageError) -> JSONValue? {
+        let bytes: [UInt8]
+        do { bytes = try Files.read(file) } catch {
+            if error.isMissing { return nil }
+            throw UsageError(error.description)
+        }
+        do { return try JSONValue(parsing: String(decoding: bytes, as: UTF8.self)) } catch {
+            throw UsageError("'\(file)' is no JSON: \(error)")
+        }
+    }
+
+    private func write(current: String?, _ all: [(name: String, credentials: Credentials)]) throws {
+        let profiles = all.sorted { $0.name < $1.name }.map { profile -> (key: String, value: JSONValue) in
+            (
+                profile.name,
+                .object([
+                    ("address", .string(profile.credentials.address)), ("token", .string(profile.credentials.token)),
+                ])
+            )
+        }
+        let value = JSONValue.object([
+            ("current", current.map { .string($0) } ?? .null), ("profiles", .object(profiles)),
+        ])
+        try Files.makeFolder(path, mode: 0o700)
+        try Files.writePrivately(value.written(.indented) + "\n", to: profilesFile)
+    }
+}

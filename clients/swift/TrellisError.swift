@@ -1,0 +1,98 @@
+public import RPC
+internal import Protobuf
+internal import TrellisAPI
+
+/// Why a call failed: the gRPC status, and what the server said about it in `google.rpc.Status`, taken apart.
+public struct TrellisError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// A field of the request that is wrong.
+    public struct Field: Sendable, Equatable {
+        /// Its path from the request down, such as `concepts[3].code`.
+        public var path: String
+        /// What is wrong with the value, and what would be right.
+        public var reason: String
+
+        /// A field and what is wrong with it.
+        public init(path: String, reason: String) {
+            self.path = path
+            self.reason = reason
+        }
+    }
+
+    /// Something that would have to be so for the call to succeed.
+    public struct Condition: Sendable, Equatable {
+        /// What it is about.
+        public var subject: String
+        /// How it is, and how it would have to be.
+        public var reason: String
+
+        /// A condition that does not hold.
+        public init(subject: String, reason: String) {
+            self.subject = subject
+            self.reason = reason
+        }
+    }
+
+    /// What became of the call.
+    public var code: StatusCode
+    /// The server's message, for people.
+    public var message: String
+    /// What the reason is, in UPPER_SNAKE_CASE, for programs; docs/errors.md lists them. Empty when there is none.
+    public var reason = ""
+    /// What the reason is about, by name.
+    public var metadata: [String: String] = [:]
+    /// The fields that are wrong; with INVALID_ARGUMENT.
+    public var fields: [Field] = []
+    /// What would have to be so; with FAILED_PRECONDITION.
+    public var conditions: [Condition] = []
+    /// The limits that are used up; with RESOURCE_EXHAUSTED.
+    public var quotas: [Condition] = []
+    /// How long to wait before it makes sense to try again.
+    public var retryDelay: Duration?
+    /// The id by which the server's logs know the call; empty when it did not say.
+    public var requestID = ""
+
+    /// An error without details.
+    public init(_ code: StatusCode, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    /// The error of a call with its details decoded. Details that cannot be decoded are left out: they only add to the
+    /// status, which stands without them.
+    public init(_ error: RPCError) {
+        self.init(error.code, error.message)
+        if let id = error.metadata["x-request-id"] { requestID = id }
+        guard !error.details.isEmpty, let status = try? RPCStatus(serialized: error.details) else { return }
+        for detail in status.details { read(detail) }
+    }
+
+    private mutating func read(_ detail: AnyMessage) {
+        switch detail.typeURL.split(separator: "/").last.map(String.init) {
+        case ErrorInfo.fullName:
+            guard let info = try? ErrorInfo(serialized: detail.value) else { return }
+            (reason, metadata) = (info.reason, info.metadata)
+        case BadRequest.fullName:
+            guard let request = try? BadRequest(serialized: detail.value) else { return }
+            fields += request.fieldViolations.map { Field(path: $0.field, reason: $0.description) }
+        case PreconditionFailure.fullName:
+            guard let failure = try? PreconditionFailure(serialized: detail.value) else { return }
+            conditions += failure.violations.map { Condition(subject: $0.subject, reason: $0.description) }
+        case QuotaFailure.fullName:
+            guard let failure = try? QuotaFailure(serialized: detail.value) else { return }
+            quotas += failure.violations.map { Condition(subject: $0.subject, reason: $0.description) }
+        case RetryInfo.fullName:
+            retryDelay = (try? RetryInfo(serialized: detail.value))?.retryDelay?.duration
+        case RequestInfo.fullName:
+            guard let info = try? RequestInfo(serialized: detail.value) else { return }
+            requestID = info.requestID
+        default: break  // A detail of a newer server.
+        }
+    }
+
+    /// The status, the message and the fields, on one line.
+    public var description: String {
+        let fields = fields.map { "\($0.path): \($0.reason)" }.joined(separator: "; ")
+        return "\(code.name): \(message)" + (reason.isEmpty ? "" : " [\(reason)]")
+            + (fields.isEmpty ? "" : " (\(fields))")
+    }
+}
