@@ -64,7 +64,7 @@ public final class Transaction: @unchecked Sendable {
 
     // MARK: Inside
 
-    private var hardDeadline: UInt64 {
+    var hardDeadline: UInt64 {
         settings.deadline.map { $0 &+ limits.leasedGrace.nanoseconds } ?? .max
     }
 

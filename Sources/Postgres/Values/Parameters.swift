@@ -10,7 +10,7 @@ public struct Parameters: Sendable {
         var offset: Int
         /// -1 for NULL.
         var length: Int32
-        /// 1 for binary, 0 for text: only `numeric` travels as text.
+        /// 1 for binary, 0 for text: only a `numeric` with unusual text travels as text.
         var format: Int32
     }
 
@@ -87,13 +87,17 @@ public struct Parameters: Sendable {
         }
     }
 
-    /// Adds a `numeric` from its decimal text, such as "-12.50".
+    /// Adds a `numeric` from its decimal text, such as "-12.50". Other text is handed to the server as it is, which
+    /// knows "1e3" and "NaN" and refuses what is no number (22P02); COPY takes decimal text only.
     public mutating func add(numeric value: String?) {
+        var isText = false
         add(value, as: .numeric) { value, bytes in
+            if PostgresNumeric.append(value, to: &bytes) { return }
+            isText = true
             bytes.append(contentsOf: value.utf8)
             bytes.append(0)  // in text format libpq wants a C string
         }
-        if value != nil { entries[entries.count - 1].format = 0 }
+        if isText { entries[entries.count - 1].format = 0 }
     }
 
     /// Appends a value with `encode`, or NULL.

@@ -44,4 +44,46 @@ enum PostgresNumeric {
         }
         return String(decoding: text, as: UTF8.self)
     }
+
+    /// Appends the binary format of a decimal text: an optional sign, digits, and optionally a point and digits.
+    ///
+    /// - Returns: false, with nothing appended, for any other text.
+    static func append(_ text: String, to bytes: inout [UInt8]) -> Bool {
+        var digits = Array(text.utf8)
+        var sign: UInt16 = 0
+        if let first = digits.first, first == UInt8(ascii: "-") || first == UInt8(ascii: "+") {
+            if first == UInt8(ascii: "-") { sign = negative }
+            digits.removeFirst()
+        }
+        let point = digits.firstIndex(of: UInt8(ascii: ".")) ?? digits.count
+        var whole = Array(digits[..<point])
+        var decimals = Array(digits[point...].dropFirst())
+        guard !(whole.isEmpty && decimals.isEmpty), (whole + decimals).allSatisfy({ (48...57).contains($0) }),
+            whole.count <= 131_072, decimals.count <= 16_383
+        else { return false }
+        let scale = UInt16(decimals.count)
+        whole.insert(contentsOf: Array(repeating: 48, count: (4 - whole.count % 4) % 4), at: 0)
+        decimals.append(contentsOf: Array(repeating: 48, count: (4 - decimals.count % 4) % 4))
+        var weight = Int16(whole.count / 4 - 1)
+        var groups: [UInt16] = []
+        let all = whole + decimals
+        for start in stride(from: 0, to: all.count, by: 4) {
+            groups.append(all[start..<(start + 4)].reduce(0) { $0 * 10 + UInt16($1 - 48) })
+        }
+        while groups.first == 0 {
+            groups.removeFirst()
+            weight -= 1
+        }
+        while groups.last == 0 { groups.removeLast() }
+        if groups.isEmpty {
+            weight = 0
+            sign = 0
+        }
+        UInt16(groups.count).appendBigEndian(to: &bytes)
+        weight.appendBigEndian(to: &bytes)
+        sign.appendBigEndian(to: &bytes)
+        scale.appendBigEndian(to: &bytes)
+        for group in groups { group.appendBigEndian(to: &bytes) }
+        return true
+    }
 }
