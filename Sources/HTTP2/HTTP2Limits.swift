@@ -33,8 +33,8 @@ public struct HTTP2Limits: Sendable {
     /// PING and SETTINGS acknowledgements that may wait to be sent before the connection is given up.
     public var queuedAcknowledgements = 256
 
-    /// Frames other than DATA, HEADERS and WINDOW_UPDATE for data in flight that a peer may send in a second (PING,
-    /// SETTINGS, PRIORITY, empty DATA) before the connection is given up.
+    /// Frames that do no work (PING, SETTINGS, empty DATA, unknown ones) that a peer may send in a second before the
+    /// connection is given up.
     public var idleFramesPerSecond = 2_000
 
     /// Bytes of a dynamic header table, in each direction (SETTINGS_HEADER_TABLE_SIZE). An idle connection keeps both.
