@@ -208,7 +208,7 @@ let package = Package(
             "TrellisServerTests",
             [
                 "TrellisServer", "Domain", "Tenancy", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
-                "EventLoop", "Primitives", log,
+                "TestSupport", "RPCClient", "EventLoop", "Primitives", log,
             ]
         ),
     ]

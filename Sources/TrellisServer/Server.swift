@@ -58,6 +58,7 @@ public final class Server: Sendable {
         var rpc: RPCServer?
         var admin: AdminServer?
         var table = LoopTable()
+        var housekeeping: Task<Void, Never>?
         var isServing = false
         var started = 0.0
     }
@@ -115,15 +116,20 @@ public final class Server: Sendable {
             $0.started = Double(Instant.now().microseconds) / 1e6
         }
         admin?.start()
+        let housekeeping = await loops[0].run { [self, loop = loops[0]] in
+            loop.startTask { await self.keepHouse(on: loop) }
+        }
+        state.withLock { $0.housekeeping = housekeeping }
         return Started(address: listening, admin: admin?.address, admitsPlatformKey: admitsPlatformKey)
     }
 
     /// Stops: says that it is no longer ready, lets open calls end within `grace`, closes the connections.
     public func stop(grace: Duration) async {
-        let (rpc, admin, table) = state.withLock { state in
+        let (rpc, admin, table, housekeeping) = state.withLock { state in
             state.isServing = false
-            return (state.rpc, state.admin, state.table)
+            return (state.rpc, state.admin, state.table, state.housekeeping)
         }
+        housekeeping?.cancel()
         await rpc?.shutdown(grace: grace)
         admin?.close()
         for part in table.all {
@@ -143,6 +149,34 @@ public final class Server: Sendable {
             return reply.rpcError(requestID: context.requestID)
         }
         return configuration
+    }
+
+    // MARK: Housekeeping
+
+    /// How often what has become too old is deleted.
+    static let housekeepingInterval = Duration.seconds(3600)
+
+    /// Deletes the outcomes of writes that are a day old, of all tenants.
+    func forgetOldOutcomes() async throws {
+        guard let part = state.withLock({ $0.table }).all.first else { return }
+        let count = try await part.loop.run {
+            try await part.database.run(IdempotencyPurge(), Scope.platformSettings)
+        }
+        log.debug("forgot old outcomes of writes", metadata: ["count": "\(count)"])
+    }
+
+    /// Keeps house until it is cancelled. A failure waits for the next time.
+    private func keepHouse(on loop: EventLoop) async {
+        while !Task.isCancelled {
+            do {
+                try await loop.sleep(for: Self.housekeepingInterval)
+                try await forgetOldOutcomes()
+            } catch is CancellationError {
+                return
+            } catch {
+                log.warning("housekeeping failed", metadata: ["error": "\(error)"])
+            }
+        }
     }
 
     // MARK: The admin port

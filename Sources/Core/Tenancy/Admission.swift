@@ -5,7 +5,7 @@ public import Primitives
 /// Lets callers in: finds out whom a credential stands for.
 public enum Admission {
     /// How long a server may go on without asking again whether a credential is still valid, and how long a revocation
-    /// therefore waits before it answers: after that no server admits the key. Decision 0002.
+    /// therefore waits before it answers: after that no server admits the key. Decision 0003.
     public static let lease = Duration.milliseconds(500)
 
     /// Whom a credential stands for.

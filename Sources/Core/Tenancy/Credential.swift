@@ -5,7 +5,7 @@ public import Primitives
 /// The body is base 32 of the ids of the tenant (for `tenant` keys) and of the key, then of 256 random bits. So the key is
 /// found by its primary key under its own tenant's isolation, with no table that crosses tenants; what proves it is the
 /// hash of the whole text. The checksum refuses what was cut off or mistyped without asking the database, and the
-/// prefix lets scanners find secrets in places where they should not be. Decision 0002.
+/// prefix lets scanners find secrets in places where they should not be. Decision 0003.
 public struct Credential: Hashable, Sendable {
     /// Whose key it is.
     public enum Owner: Hashable, Sendable {

@@ -1,0 +1,120 @@
+import EventLoop
+import Foundation
+import Primitives
+import RPC
+import RPCClient
+import Tenancy
+import TestSupport
+import Testing
+import TrellisAPI
+
+@testable import TrellisServer
+
+@Suite("The server as a whole")
+struct ServerTests {
+    @Test("the admin port tells liveness, readiness and what was called")
+    func admin() async throws {
+        try await TestServer.with { server in
+            #expect(try await server.admin("/healthz") == (200, "ok\n"))
+            #expect(try await server.admin("/readyz") == (200, "ready\n"))
+            #expect(try await server.admin("/nowhere").status == 404)
+            let (_, key) = try await server.tenant("acme")
+            #expect(await AccessTests.refusal(server, "GetSite", GetSiteRequest(id: UUID.v7().text), key) != nil)
+            let metrics = try await server.admin("/metrics").body
+            let method = "method=\"trellis.tenancy.v1.TenancyService/GetSite\""
+            #expect(metrics.contains("trellis_calls_total{\(method),status=\"NOT_FOUND\"} 1\n"))
+            #expect(metrics.contains("trellis_call_duration_seconds_bucket{\(method),le=\"+Inf\"} 1\n"))
+            #expect(metrics.contains("trellis_connections 1\n"))
+        }
+    }
+
+    @Test("a call that failed names its request, by the caller's name for it where that is usable")
+    func requestID() async throws {
+        try await TestServer.with { server in
+            let named = await #expect(throws: RPCError.self) {
+                try await server.call(
+                    "WhoAmI",
+                    WhoAmIRequest(),
+                    nil,
+                    as: WhoAmIResponse.self,
+                    metadata: ["x-request-id": "mine-1"]
+                )
+            }
+            #expect(try named?.detail(RequestInfo.self)?.requestID == "mine-1")
+            #expect(named?.metadata["x-request-id"] == "mine-1")
+            let unnamed = await AccessTests.refusal(server, "WhoAmI", WhoAmIRequest(), nil)
+            #expect(UUID(try unnamed?.detail(RequestInfo.self)?.requestID ?? "")?.version == 7)
+            let key = try await server.tenant("acme").key
+            let fine = try await server.response(
+                "WhoAmI",
+                WhoAmIRequest(),
+                key,
+                as: WhoAmIResponse.self,
+                metadata: ["x-request-id": "mine-2"]
+            )
+            #expect(fine.trailers["x-request-id"] == "mine-2")
+        }
+    }
+
+    @Test("two servers that start at once on one database agree on its first key and on page tokens")
+    func twoServers() async throws {
+        try await withDatabase { database in
+            async let one = TestServer(on: database)
+            async let two = TestServer(on: database)
+            let servers = try await [one, two]
+            #expect(servers.filter(\.started.admitsPlatformKey).count == 1)
+            let first = try #require(servers.first { $0.started.admitsPlatformKey })
+            let other = try #require(servers.first { !$0.started.admitsPlatformKey })
+            let (_, key) = try await first.tenant("acme")
+            for name in ["a", "b"] {
+                _ = try await other.call("CreateSite", CreateSiteRequest(displayName: name), key, as: Site.self)
+            }
+            let page: ListSitesResponse = try await first.call("ListSites", ListSitesRequest(pageSize: 1), key)
+            let next: ListSitesResponse = try await other.call(
+                "ListSites",
+                ListSitesRequest(pageToken: page.nextPageToken),
+                key
+            )
+            #expect(next.sites.map(\.displayName) == ["b"])
+            for server in servers { await server.stop() }
+        }
+    }
+
+    @Test("a server that drains is not ready, and ends open calls within its grace")
+    func drain() async throws {
+        try await withDatabase { database in
+            let server = try await TestServer(on: database)
+            let (_, admin) = try await server.tenant("acme")
+            let key = CreateApiKeyRequest(displayName: "k", permissions: ["*"])
+            let made: ApiKey = try await server.call("CreateApiKey", key, admin)
+            // Takes as long as a lease.
+            async let revoked = server.call("RevokeApiKey", RevokeApiKeyRequest(id: made.id), admin, as: ApiKey.self)
+            try await Task.sleep(for: .milliseconds(100))
+            await server.server.stop(grace: .seconds(5))
+            #expect(try await revoked.revokeTime != nil)
+            await server.channel.close()
+            server.group.shutdown()
+        }
+    }
+
+    @Test("outcomes of writes are kept for a day and then forgotten")
+    func purge() async throws {
+        try await TestServer.with { server in
+            let (_, key) = try await server.tenant("acme")
+            let request = CreateSiteRequest(displayName: "Lima", requestID: "r-1")
+            let site: Site = try await server.call("CreateSite", request, key)
+            try await server.database.execute(
+                "UPDATE trellis.idempotency SET create_time = now() - interval '23 hours 59 minutes'"
+            )
+            try await server.server.forgetOldOutcomes()
+            #expect(try await server.call("CreateSite", request, key, as: Site.self) == site)
+            try await server.database.execute(
+                "UPDATE trellis.idempotency SET create_time = now() - interval '24 hours 1 minute'"
+            )
+            try await server.server.forgetOldOutcomes()
+            // Run again, it finds the site that it made the first time.
+            let again = await AccessTests.refusal(server, "CreateSite", request, key)
+            #expect(again?.code == .alreadyExists)
+        }
+    }
+}

@@ -1,0 +1,122 @@
+import EventLoop
+import Foundation
+import FoundationNetworking
+import Logging
+import Postgres
+import Primitives
+import Protobuf
+import RPC
+import RPCClient
+import Tenancy
+import TestSupport
+import TrellisAPI
+
+@testable import TrellisServer
+
+/// A whole server on a database of its own and a real socket, and a client of it.
+final class TestServer: Sendable {
+    let group: EventLoopGroup
+    let server: Server
+    let channel: Channel
+    let started: Server.Started
+    let platformKey: String
+
+    let database: TestDatabase
+
+    /// Starts a server on a database.
+    init(on database: TestDatabase, platformKey: String = Server.newPlatformKey(), loops: Int = 2) async throws {
+        self.database = database
+        self.platformKey = platformKey
+        group = try EventLoopGroup(count: loops)
+        var options = ServerOptions(host: "127.0.0.1", port: 0, database: database.address)
+        options.admin = ("127.0.0.1", 0)
+        options.platformKey = platformKey
+        var log = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        if ProcessInfo.processInfo.environment["TRELLIS_TEST_LOG"] != nil {
+            log = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })
+        }
+        server = Server(options, group: group, log: log)
+        started = try await server.start()
+        channel = try Channel(address: started.address.description)
+    }
+
+    /// Runs `body` against a server on a database of its own, and stops it.
+    static func with(_ body: @escaping @Sendable (TestServer) async throws -> Void) async throws {
+        try await withDatabase { database in
+            let server = try await TestServer(on: database)
+            let outcome: Result<Void, any Error>
+            do { outcome = .success(try await body(server)) } catch { outcome = .failure(error) }
+            await server.stop()
+            try outcome.get()
+        }
+    }
+
+    /// Another server on the same database.
+    func second() async throws -> TestServer { try await TestServer(on: database, platformKey: platformKey) }
+
+    func stop() async {
+        await channel.close()
+        await server.stop(grace: .seconds(2))
+        group.shutdown()
+    }
+
+    /// Calls a method of TenancyService.
+    func call<Answer: Message>(
+        _ method: String,
+        _ request: some Message,
+        _ token: String?,
+        as answer: Answer.Type = Answer.self,
+        metadata: Metadata = Metadata()
+    ) async throws -> Answer {
+        try await response(method, request, token, as: answer, metadata: metadata).message
+    }
+
+    func response<Answer: Message>(
+        _ method: String,
+        _ request: some Message,
+        _ token: String?,
+        as: Answer.Type = Answer.self,
+        metadata: Metadata = Metadata()
+    ) async throws -> Response<Answer> {
+        var options = CallOptions(metadata: metadata, timeout: .seconds(20))
+        if let token { options.metadata.append("authorization", "Bearer \(token)") }
+        return try await channel.unaryResponse("/trellis.tenancy.v1.TenancyService/\(method)", request, options)
+    }
+
+    /// Makes a tenant and its administrator key.
+    func tenant(_ slug: String) async throws -> (tenant: Tenant, key: String) {
+        let tenant: Tenant = try await call(
+            "CreateTenant",
+            CreateTenantRequest(slug: slug, displayName: slug),
+            platformKey
+        )
+        let key: ApiKey = try await call(
+            "IssueTenantKey",
+            IssueTenantKeyRequest(tenantID: tenant.id, displayName: "first"),
+            platformKey
+        )
+        return (tenant, key.secret)
+    }
+
+    /// Asks the admin port.
+    func admin(_ path: String) async throws -> (status: Int, body: String) {
+        guard let url = URL(string: "http://\(started.admin.map(\.description) ?? "")\(path)") else { return (0, "") }
+        let (data, response) = try await URLSession.shared.data(from: url)
+        return ((response as? HTTPURLResponse)?.statusCode ?? 0, String(decoding: data, as: UTF8.self))
+    }
+}
+
+extension RPCError {
+    /// A detail of the error.
+    func detail<Detail: Message>(_: Detail.Type = Detail.self) throws -> Detail? {
+        try RPCStatus(serialized: details).details
+            .first { $0.typeURL == "type.googleapis.com/\(Detail.fullName)" }
+            .map { try Detail(serialized: $0.value) }
+    }
+
+    /// The reason in the error's ErrorInfo.
+    var reason: String? { (try? detail(ErrorInfo.self))?.reason }
+
+    /// The fields that the error names.
+    var fields: [String]? { (try? detail(BadRequest.self))?.fieldViolations.map(\.field) }
+}
