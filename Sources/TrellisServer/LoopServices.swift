@@ -18,6 +18,8 @@ final class LoopServices: @unchecked Sendable {
     let metrics = CallMetrics()
     /// The paths of the methods, by index.
     private(set) var methods: [String] = []
+    /// The full names of the services.
+    private(set) var serviceNames: [String] = []
     /// By ``Route/index``; nil for methods that need no credential and are not ours.
     private(set) var policies: [RoutePolicy?] = []
     /// Every permission there is.
@@ -37,6 +39,7 @@ final class LoopServices: @unchecked Sendable {
         policies = router.routes.map(RoutePolicy.init)
         catalogue = PermissionCatalogue(policies.compactMap { $0 })
         methods = router.routes.map(\.path)
+        serviceNames = router.services
         metrics.prepare(methods: methods.count)
     }
 }

@@ -5,6 +5,7 @@ public import Postgres
 internal import Primitives
 internal import RPC
 internal import RPCServer
+internal import RPCServices
 internal import Synchronization
 internal import Tenancy
 
@@ -52,6 +53,7 @@ public final class Server: Sendable {
     private let options: ServerOptions
     private let group: EventLoopGroup
     private let log: Logger
+    private let health = Health()
     private let state = Mutex(State())
 
     private struct State {
@@ -96,9 +98,9 @@ public final class Server: Sendable {
         for (loop, database) in zip(loops, databases) {
             table.add(LoopServices(loop, database: database, pageKey: pageKey, log: log))
         }
-        let rpc = RPCServer(group: group, configuration: configuration(table)) { loop in
+        let rpc = RPCServer(group: group, configuration: configuration(table)) { [health] loop in
             let router = Router()
-            Services.register(in: router)
+            Services.register(in: router, health: health)
             table[loop].read(router)
             return router
         }
@@ -116,6 +118,7 @@ public final class Server: Sendable {
             $0.started = Double(Instant.now().microseconds) / 1e6
         }
         admin?.start()
+        health.setAll(.serving, services: table.all.first?.serviceNames ?? [])
         let housekeeping = await loops[0].run { [self, loop = loops[0]] in
             loop.startTask { await self.keepHouse(on: loop) }
         }
@@ -130,6 +133,7 @@ public final class Server: Sendable {
             return (state.rpc, state.admin, state.table, state.housekeeping)
         }
         housekeeping?.cancel()
+        health.close()
         await rpc?.shutdown(grace: grace)
         admin?.close()
         for part in table.all {

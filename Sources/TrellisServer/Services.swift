@@ -1,9 +1,11 @@
 import RPCServer
+import RPCServices
 
 /// Every service of the server.
 enum Services {
     /// Registers the methods of all services.
-    static func register(in router: Router) {
+    static func register(in router: Router, health: Health) {
         router.register(tenancy: TenancyHandlers())
+        router.register(health: health)
     }
 }

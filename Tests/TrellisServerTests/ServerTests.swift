@@ -97,6 +97,33 @@ struct ServerTests {
         }
     }
 
+    @Test("health tells of the server and of each service, and a watch hears of the end")
+    func health() async throws {
+        try await withDatabase { database in
+            let server = try await TestServer(on: database)
+            for service in ["", "trellis.tenancy.v1.TenancyService"] {
+                let answer: HealthCheckResponse = try await server.channel.unary(
+                    "/grpc.health.v1.Health/Check",
+                    HealthCheckRequest(service: service)
+                )
+                #expect(answer.status == .serving)
+            }
+            let watch = server.channel.serverStreaming(
+                "/grpc.health.v1.Health/Watch",
+                HealthCheckRequest(),
+                returning: HealthCheckResponse.self
+            )
+            var heard = watch.makeAsyncIterator()
+            #expect(try await heard.next()?.status == .serving)
+            async let stopped: Void = server.server.stop(grace: .seconds(30))
+            #expect(try await heard.next()?.status == .notServing)
+            await #expect(throws: RPCError.self) { try await heard.next() }
+            await stopped
+            await server.channel.close()
+            server.group.shutdown()
+        }
+    }
+
     @Test("outcomes of writes are kept for a day and then forgotten")
     func purge() async throws {
         try await TestServer.with { server in

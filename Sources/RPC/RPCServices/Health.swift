@@ -26,6 +26,7 @@ public final class Health: Sendable {
         var states: [String: State] = ["": .notServing]
         var watchers: [Int: (service: String, AsyncStream<HealthCheckResponse.ServingStatus>.Continuation)] = [:]
         var nextWatcher = 0
+        var isClosed = false
     }
 
     /// Knows the server as a whole, which does not take calls yet.
@@ -61,6 +62,16 @@ public final class Health: Sendable {
         }
     }
 
+    /// Says that nothing takes calls any more, and ends every watch after it has heard that, so that none keeps the
+    /// server from stopping.
+    public func close() {
+        setAll(.notServing)
+        book.withLock { book in
+            book.isClosed = true
+            for watcher in book.watchers.values { watcher.1.finish() }
+        }
+    }
+
     // MARK: The service
 
     func check(_ request: HealthCheckRequest) throws(RPCError) -> HealthCheckResponse {
@@ -75,7 +86,8 @@ public final class Health: Sendable {
         defer { book.withLock { _ = $0.watchers.removeValue(forKey: id) } }
         // Ends when the call does: the task is cancelled then.
         for await status in changes { try await responses.send(HealthCheckResponse(status: status)) }
-        throw CancellationError()
+        if Task.isCancelled { throw CancellationError() }
+        throw RPCError(.unavailable, "the server is shutting down")
     }
 
     /// The states of a service from now on. A slow watcher misses what was overtaken, never the last one.
@@ -91,6 +103,7 @@ public final class Health: Sendable {
             book.nextWatcher += 1
             book.watchers[book.nextWatcher] = (service, continuation)
             continuation.yield(Self.status(book.states[service]))
+            if book.isClosed { continuation.finish() }
             return book.nextWatcher
         }
         guard let id else {
