@@ -17,6 +17,39 @@ for file in descriptors.compile_protos(where.protos, where.provided).file:
     pool.AddSerializedFile(file.SerializeToString())
 
 
+# Well-known types are only ever read by their descriptors.
+well_known = descriptors.compile_protos(root / "Tests/Fixture/json")
+for file in well_known.file:
+    if file.name not in {"google/protobuf/duration.proto"}:
+        pool.AddSerializedFile(file.SerializeToString())
+any_types = [pool.FindMessageTypeByName(n) for n in ("trellis.fixture.v1.Tree", "google.protobuf.Duration")]
+for descriptor in any_types:
+    message_factory.GetMessageClass(descriptor)
+
+
+def well():
+    m = message_factory.GetMessageClass(pool.FindMessageTypeByName("trellis.wellknown.v1.WellKnown"))()
+    m.structure.update({"a": 1.5, "b": [True, None, {"c": "d"}], "e": {}})
+    m.value.number_value = -2
+    m.list.extend(["x", 3.25])
+    m.double_value.value, m.int64_value.value, m.uint64_value.value = 0, -7, 2**64 - 1
+    m.bool_value.value, m.string_value.value, m.bytes_value.value = False, "", b"\xfb\xff"
+    m.any.Pack(tree())
+    m.by_number[-3] = "minus three"
+    m.by_flag[True].seconds = 90
+    m.values.add().null_value = 0
+    m.values.add().string_value = "s"
+    return m
+
+
+def well_any():
+    m = message_factory.GetMessageClass(pool.FindMessageTypeByName("trellis.wellknown.v1.WellKnown"))()
+    inner = message_factory.GetMessageClass(any_types[1])()
+    inner.seconds, inner.nanos = 1, 1
+    m.any.Pack(inner)
+    return m
+
+
 def new(name):
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"trellis.fixture.v1.{name}"))()
 
@@ -95,14 +128,21 @@ VECTORS = {
     "rawPresence": presence("raw"), "shadePresence": presence("shade"), "idPresence": presence("id"),
     "tree": tree(), "odd": odd(),
 }
+WELL_KNOWN = {"wellKnown": well(), "wellKnownAny": well_any()}
 
 print("// Written by make_vectors.py. Do not edit.\n// swift-format-ignore-file\n")
 print("/// A message as Google's Python protobuf has it: its name, its bytes in hexadecimal, its JSON.")
 print("struct Vector: Sendable {\n    let name: String\n    let hex: String\n    let json: String\n}\n")
 print("extension Vector {")
-for name, message in VECTORS.items():
+for name, message in (VECTORS | WELL_KNOWN).items():
     data = message.SerializeToString(deterministic=True)
-    text = json.dumps(json_format.MessageToDict(message), ensure_ascii=False)
+    text = json.dumps(json_format.MessageToDict(message, descriptor_pool=pool), ensure_ascii=False)
     print(f"    static let {name} = Vector(name: \"{message.DESCRIPTOR.full_name}\",\n        hex: \"{data.hex()}\",")
     print(f"        json: #\"{text}\"#)\n")
-print("    static let all = [" + ", ".join(VECTORS) + "]\n}")
+print("    static let all = [" + ", ".join(VECTORS) + "]\n")
+print("    /// The proto files of the well-known types, serialized, in hexadecimal.\n    static let wellKnownFiles = [")
+for file in well_known.file:
+    if file.name != "google/protobuf/duration.proto":
+        file.ClearField("source_code_info")
+        print(f'        "{file.SerializeToString().hex()}",')
+print("    ]\n}")

@@ -1,0 +1,82 @@
+/// The contract at run time: every proto file's messages, enums, services and comments, by name.
+public final class DescriptorPool: Sendable {
+    /// The files, each after those that it imports.
+    public let files: [FileDescriptor]
+    /// The services, in the order of the files.
+    public let services: [ServiceDescriptor]
+    /// The messages by their full names.
+    public let messages: [String: MessageDescriptor]
+    /// The enums by their full names.
+    public let enums: [String: EnumDescriptor]
+    /// The file that declares a symbol, by the symbol's full name.
+    private let fileOfSymbol: [String: String]
+
+    /// Reads serialized google.protobuf.FileDescriptorProto messages.
+    ///
+    /// - Parameter isSecret: tells by a field's serialized google.protobuf.FieldOptions whether its value is a secret.
+    /// - Throws: `WireError` when one is malformed, or names a type that none of them declares.
+    public init(files serialized: [[UInt8]], isSecret: (_ options: [UInt8]) -> Bool = { _ in false }) throws(WireError)
+    {
+        var files: [FileDescriptor] = []
+        var services: [ServiceDescriptor] = []
+        var messages: [String: MessageDescriptor] = [:]
+        var enums: [String: EnumDescriptor] = [:]
+        var symbols: [String: String] = [:]
+        for bytes in serialized {
+            let parsed = try DescriptorReader(bytes).read(isSecret)
+            files.append(parsed.file)
+            services += parsed.services
+            for message in parsed.messages {
+                messages[message.fullName] = message
+                symbols[message.fullName] = parsed.file.path
+                for field in message.fields { symbols["\(message.fullName).\(field.name)"] = parsed.file.path }
+            }
+            for descriptor in parsed.enums {
+                enums[descriptor.fullName] = descriptor
+                symbols[descriptor.fullName] = parsed.file.path
+            }
+            for service in parsed.services {
+                symbols[service.fullName] = parsed.file.path
+                for method in service.methods { symbols["\(service.fullName).\(method.name)"] = parsed.file.path }
+            }
+            for field in parsed.file.extensions { symbols[field.fullName] = parsed.file.path }
+        }
+        for message in messages.values {
+            for field in message.fields where !field.typeName.isEmpty {
+                guard messages[field.typeName] != nil || enums[field.typeName] != nil else {
+                    throw WireError(
+                        reason: "\(message.fullName).\(field.name) is \(field.typeName), which no file declares"
+                    )
+                }
+            }
+        }
+        self.files = files
+        self.services = services
+        self.messages = messages
+        self.enums = enums
+        fileOfSymbol = symbols
+    }
+
+    /// The file of that path.
+    public func file(named path: String) -> FileDescriptor? { files.first { $0.path == path } }
+
+    /// The file that declares a message, field, enum, service, method or extension of that full name.
+    public func file(containing symbol: String) -> FileDescriptor? {
+        fileOfSymbol[symbol].flatMap { file(named: $0) }
+    }
+
+    /// The file that declares the extension of a message with that number.
+    public func file(extending message: String, number: Int) -> FileDescriptor? {
+        files.first { $0.extensions.contains { $0.extendee == message && $0.number == number } }
+    }
+
+    /// The numbers of all extensions of a message, in order.
+    public func extensionNumbers(of message: String) -> [Int] {
+        files.flatMap(\.extensions).filter { $0.extendee == message }.map(\.number).sorted()
+    }
+
+    /// The service of that full name, or of that name alone.
+    public func service(named name: String) -> ServiceDescriptor? {
+        services.first { $0.fullName == name } ?? services.first { $0.name == name }
+    }
+}
