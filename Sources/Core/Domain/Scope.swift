@@ -23,6 +23,21 @@ public struct Scope: Sendable {
         settings = actor.isPlatform ? Self.platformSettings : Self.settings(tenant: tenant)
     }
 
+    private init(tenant: UUID, actor: Actor, permissions: PermissionSet, settings: SessionSettings) {
+        self.tenant = tenant
+        self.actor = actor
+        self.permissions = permissions
+        self.settings = settings
+    }
+
+    /// The scope for methods that serve tenants and the platform alike: the platform then works as the zero tenant,
+    /// whose rows every tenant reads, under the server's own role, which shows it no tenant's rows. A tenant's scope
+    /// stays.
+    public var publishing: Scope {
+        guard isPlatform else { return self }
+        return Scope(tenant: .zero, actor: actor, permissions: permissions, settings: Self.settings(tenant: .zero))
+    }
+
     /// Whether the call sees all tenants.
     public var isPlatform: Bool { actor.isPlatform }
 

@@ -571,7 +571,7 @@ public struct Concept: GeneratedMessage {
     public var labels: [Label] = []
     /// The SHA-256 of all of the above that the publisher decides on, in hexadecimal: equal only if nothing differs.
     public var contentHash: String = ""
-    /// Whether the active release no longer has this concept.
+    /// Whether this is the state in an earlier release, because the active one no longer has the concept.
     public var retired: Bool = false
 
     /// A message with every field at its default.
@@ -1945,7 +1945,7 @@ extension TraverseRequest: ValidatedMessage {
         check.count("concept_kinds", conceptKinds.count, maximum: 16)
         check.values("concept_kinds", conceptKinds)
         check.number("page_size", pageSize, minimum: 0)
-        check.text("page_token", pageToken, maximum: 8192)
+        check.text("page_token", pageToken, maximum: 65536)
     }
 }
 

@@ -1250,7 +1250,7 @@ extension SearchRequest: ValidatedMessage {
         check.count("kinds", kinds.count, maximum: 2)
         check.values("kinds", kinds)
         check.number("page_size", pageSize, minimum: 0)
-        check.text("page_token", pageToken, maximum: 8192)
+        check.text("page_token", pageToken, maximum: 65536)
     }
 }
 

@@ -20,9 +20,9 @@ public protocol ReferenceService: Sendable {
     /// `concepts` and `edges`, at most 1,000 of each a call, edges before or after the concepts that they join. The last
     /// one sets `complete`: the release is checked as a whole (expected counts, missing parents, dangling edges) and made
     /// the active one in the same transaction. One call can do all three. When the check fails the status is
-    /// FAILED_PRECONDITION, reason RELEASE_INVALID, with a PreconditionFailure that names the records; nothing has changed
-    /// and the missing records can still be added. Whatever a chunk holds twice or again is INVALID_ARGUMENT, reason
-    /// DUPLICATE_RECORDS, and none of the chunk is kept.
+    /// FAILED_PRECONDITION, reason RELEASE_INVALID, with a PreconditionFailure that names the records; this chunk is
+    /// not kept, and the missing records can still be added. What a chunk holds twice, or what the release has already, is
+    /// INVALID_ARGUMENT with each record's place in the request, and none of the chunk is kept.
     ///
     /// It is a series of unary calls and not a client stream because then each chunk is acknowledged when it is durable
     /// and safe to repeat by its request_id: an import resumes after a lost connection, a restart of the client or of the
@@ -42,7 +42,7 @@ public protocol ReferenceService: Sendable {
     /// Returns one release.
     func getRelease(_ request: GetReleaseRequest, _ context: ServerContext) async throws -> Release
 
-    /// Returns the releases that the caller can see, its own and the shared ones, in all states, oldest first.
+    /// Returns the releases that the caller can see, its own in all states and complete shared ones, oldest first.
     func listReleases(_ request: ListReleasesRequest, _ context: ServerContext) async throws -> ListReleasesResponse
 
     /// Returns what differs between two releases, concept by concept, ordered by kind and code. Both must be complete and
@@ -79,9 +79,9 @@ extension ReferenceService {
     /// `concepts` and `edges`, at most 1,000 of each a call, edges before or after the concepts that they join. The last
     /// one sets `complete`: the release is checked as a whole (expected counts, missing parents, dangling edges) and made
     /// the active one in the same transaction. One call can do all three. When the check fails the status is
-    /// FAILED_PRECONDITION, reason RELEASE_INVALID, with a PreconditionFailure that names the records; nothing has changed
-    /// and the missing records can still be added. Whatever a chunk holds twice or again is INVALID_ARGUMENT, reason
-    /// DUPLICATE_RECORDS, and none of the chunk is kept.
+    /// FAILED_PRECONDITION, reason RELEASE_INVALID, with a PreconditionFailure that names the records; this chunk is
+    /// not kept, and the missing records can still be added. What a chunk holds twice, or what the release has already, is
+    /// INVALID_ARGUMENT with each record's place in the request, and none of the chunk is kept.
     ///
     /// It is a series of unary calls and not a client stream because then each chunk is acknowledged when it is durable
     /// and safe to repeat by its request_id: an import resumes after a lost connection, a restart of the client or of the
@@ -109,7 +109,7 @@ extension ReferenceService {
         throw RPCError(.unimplemented, "trellis.reference.v1.ReferenceService/GetRelease is not implemented by this server")
     }
 
-    /// Returns the releases that the caller can see, its own and the shared ones, in all states, oldest first.
+    /// Returns the releases that the caller can see, its own in all states and complete shared ones, oldest first.
     public func listReleases(_ request: ListReleasesRequest, _ context: ServerContext) async throws -> ListReleasesResponse {
         throw RPCError(.unimplemented, "trellis.reference.v1.ReferenceService/ListReleases is not implemented by this server")
     }

@@ -21,7 +21,8 @@ struct Authentication: ServerInterceptor {
             scope = try await services.doorkeeper.admit(header)
         }
         // Left before the policy is asked, so that the log names who was refused.
-        context.admittedCall = Call(scope: scope, policy: policy, services: services)
+        let callScope = policy.scope == .tenantOrPlatform ? scope.publishing : scope
+        context.admittedCall = Call(scope: callScope, policy: policy, services: services)
         try policy.check(scope)
     }
 }

@@ -18,8 +18,8 @@ RETURNING source_kind, source_code, kind, target_framework, target_kind, target_
 -- The edges of a release, ordered by source, kind and target. An empty source, kind 0 are all; only_dangling leaves the
 -- others out.
 -- name: EdgeList :many EdgeRow
-SELECT source_kind, source_code, kind, target_framework, target_kind, target_code, rank, coalesce(strength, -1) AS strength,
-    dangling
+SELECT source_kind, source_code, kind, target_framework, target_kind, target_code, rank,
+    coalesce(strength, -1) AS strength, dangling
 FROM reference_edge
 WHERE tenant_id = @tenant_id AND release_id = @release_id
     AND (source_kind, source_code, kind, target_framework, target_kind, target_code)
@@ -44,8 +44,8 @@ ORDER BY kind;
 
 -- Edges that begin at a concept that the release does not have; those of missing parents are told of as such.
 -- name: EdgeListWithoutSource :many EdgeRow
-SELECT source_kind, source_code, kind, target_framework, target_kind, target_code, rank, coalesce(strength, -1) AS strength,
-    dangling
+SELECT source_kind, source_code, kind, target_framework, target_kind, target_code, rank,
+    coalesce(strength, -1) AS strength, dangling
 FROM reference_edge e
 WHERE tenant_id = @tenant_id AND release_id = @release_id AND kind <> 1
     AND NOT EXISTS (
@@ -55,14 +55,19 @@ WHERE tenant_id = @tenant_id AND release_id = @release_id AND kind <> 1
 ORDER BY source_kind, source_code, kind, target_framework, target_kind, target_code
 LIMIT @count::integer;
 
--- Marks the edges that lead nowhere, given the releases in which targets are looked for, a framework each.
+-- Says of each edge whether it leads nowhere, given the releases in which targets are looked for, a framework each.
 -- name: EdgeMarkDangling :exec
 UPDATE reference_edge e
-SET dangling = true
+SET dangling = NOT e.dangling
 WHERE e.tenant_id = @tenant_id AND e.release_id = @release_id
-    AND NOT EXISTS (
+    AND e.dangling = EXISTS (
         SELECT
         FROM unnest(@frameworks::text[], @tenant_ids::uuid[], @release_ids::uuid[])
             AS v (framework, tenant_id, release_id)
         JOIN reference_concept c ON c.tenant_id = v.tenant_id AND c.release_id = v.release_id
         WHERE v.framework = e.target_framework AND c.kind = e.target_kind AND c.code = e.target_code);
+
+-- name: EdgeCountDangling :one EdgeTotal
+SELECT count(*)::integer AS count
+FROM reference_edge
+WHERE tenant_id = @tenant_id AND release_id = @release_id AND dangling;

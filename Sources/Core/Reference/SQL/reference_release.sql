@@ -8,7 +8,7 @@ INSERT INTO reference_release
 VALUES (@tenant_id, @release_id, @framework, @version, @title, @licence, @attribution, @source_uri, @language,
     @dangling_policy, @expected_concept_kinds, @expected_concept_counts, @expected_edge_kinds, @expected_edge_counts);
 
--- A release that the tenant can see: its own or the platform's.
+-- A release that the tenant can see: its own or, once it is complete, the platform's.
 -- name: ReleaseGet :one ReleaseRow
 SELECT r.release_id, r.tenant_id, r.framework, r.version, r.title, r.licence, r.attribution, r.source_uri, r.language,
     r.dangling_policy, r.expected_concept_kinds, r.expected_concept_counts, r.expected_edge_kinds,
@@ -18,9 +18,10 @@ SELECT r.release_id, r.tenant_id, r.framework, r.version, r.title, r.licence, r.
         AS state
 FROM reference_release r
 JOIN reference_framework f ON f.tenant_id = r.tenant_id AND f.framework = r.framework
-WHERE r.tenant_id IN (@tenant_id, '00000000-0000-0000-0000-000000000000') AND r.release_id = @release_id;
+WHERE r.tenant_id IN (@tenant_id, '00000000-0000-0000-0000-000000000000') AND r.release_id = @release_id
+    AND (r.tenant_id = @tenant_id OR r.stage = 2);
 
--- Lists the tenant's releases and the platform's, oldest first. An empty framework and state 0 are all of them.
+-- The tenant's releases and the platform's complete ones, oldest first. An empty framework and state 0 are all of them.
 -- name: ReleaseList :many ReleaseRow
 SELECT r.release_id, r.tenant_id, r.framework, r.version, r.title, r.licence, r.attribution, r.source_uri, r.language,
     r.dangling_policy, r.expected_concept_kinds, r.expected_concept_counts, r.expected_edge_kinds,
@@ -31,6 +32,7 @@ SELECT r.release_id, r.tenant_id, r.framework, r.version, r.title, r.licence, r.
 FROM reference_release r
 JOIN reference_framework f ON f.tenant_id = r.tenant_id AND f.framework = r.framework
 WHERE r.tenant_id IN (@tenant_id, '00000000-0000-0000-0000-000000000000') AND r.release_id > @after
+    AND (r.tenant_id = @tenant_id OR r.stage = 2)
     AND (@framework::text = '' OR r.framework = @framework)
     AND (@state::integer = 0 OR @state = CASE WHEN r.stage = 1 THEN 1 WHEN r.stage = 3 THEN 4
         WHEN f.active_release_id = r.release_id THEN 2 ELSE 3 END)

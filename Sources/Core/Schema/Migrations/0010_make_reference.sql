@@ -2,9 +2,10 @@
 --
 -- Frameworks of reference knowledge, their releases, the concepts and edges of each release.
 --
--- Rows of the platform carry the zero UUID as tenant_id and can be read by every tenant. Concepts and edges are named by
--- (kind, code), as their publishers name them, so that a release can be compared with another and an edge can lead to a
--- concept that comes later, never comes, or belongs to another framework. Kinds are the numbers of the API's enums.
+-- Rows of the platform carry the zero UUID as tenant_id and can be read by every tenant. Concepts and edges are named
+-- by (kind, code), as their publishers name them, so that a release can be compared with another and an edge can lead
+-- to a concept that comes later, never comes, or belongs to another framework. Kinds are the numbers of the API's
+-- enums.
 
 -- A framework and its pointer: activating a release, or going back to an earlier one, is one update of this row.
 CREATE TABLE reference_framework (
@@ -92,6 +93,7 @@ CREATE TABLE reference_edge (
     FOREIGN KEY (tenant_id, release_id) REFERENCES reference_release
 );
 CREATE INDEX reference_edge_target
-    ON reference_edge (tenant_id, release_id, target_framework, target_kind, target_code, kind, source_kind, source_code);
+    ON reference_edge
+    (tenant_id, release_id, target_framework, target_kind, target_code, kind, source_kind, source_code);
 CREATE INDEX reference_edge_dangling ON reference_edge (tenant_id, release_id) WHERE dangling;
 CALL protect_tenant_table('reference_edge', shared => true);

@@ -2,8 +2,9 @@
 --
 -- Knowledge bases, their documents, and the inverted index over chunks of documents and reference concepts.
 --
--- The index is a table of postings found by equality on (tenant_id, term): under row-level security PostgreSQL would not
--- use a GIN index for `tsvector @@ tsquery`, whose operator is not leakproof (docs/decisions/0004-lexical-search.md).
+-- The index is a table of postings found by equality on (tenant_id, term): under row-level security PostgreSQL would
+-- not use a GIN index for `tsvector @@ tsquery`, whose operator is not leakproof
+-- (docs/decisions/0004-lexical-search.md).
 
 CREATE TABLE knowledge_base (
     tenant_id uuid NOT NULL REFERENCES tenant,
@@ -69,8 +70,8 @@ CREATE INDEX search_entry_document ON search_entry (tenant_id, document_id, posi
 CREATE INDEX search_entry_collection ON search_entry (tenant_id, collection_id) WHERE kind = 2;
 CALL protect_tenant_table('search_entry', shared => true);
 
--- How often a term stands in an entry. A term is `language:lexeme`. All that a score needs stands in the index, so that a
--- search reads nothing else. There is no foreign key to search_entry: it would cost every insert a look-up and every
+-- How often a term stands in an entry. A term is `language:lexeme`. All that a score needs stands in the index, so that
+-- a search reads nothing else. There is no foreign key to search_entry: it would cost every insert a look-up and every
 -- deletion a scan; an entry and its postings are written and deleted in one transaction, by the same two queries.
 CREATE TABLE search_posting (
     tenant_id uuid NOT NULL,
@@ -83,8 +84,8 @@ CREATE TABLE search_posting (
 );
 CALL protect_tenant_table('search_posting', shared => true);
 
--- How many entries and words a collection has, a language. It is kept in slots, each a row that a transaction adds to, so
--- that imports side by side seldom wait for each other; a sum over the slots is the number.
+-- How many entries and words a collection has, a language. It is kept in slots, each a row that a transaction adds to,
+-- so that imports side by side seldom wait for each other; a sum over the slots is the number.
 CREATE TABLE search_statistics (
     tenant_id uuid NOT NULL,
     collection_id uuid NOT NULL,
@@ -96,8 +97,8 @@ CREATE TABLE search_statistics (
 ) WITH (fillfactor = 70);
 CALL protect_tenant_table('search_statistics', shared => true);
 
--- The dictionary that brings the words of a language (its primary subtag, such as 'en') to their stems and drops those without meaning. Languages that
--- PostgreSQL knows no stemmer for are compared word by word.
+-- The dictionary that brings the words of a language (its primary subtag, such as 'en') to their stems and drops those
+-- without meaning. Languages that PostgreSQL knows no stemmer for are compared word by word.
 CREATE FUNCTION search_dictionary(language text) RETURNS regdictionary
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE language

@@ -22,8 +22,8 @@ SELECT knowledge_base_id AS id, display_name, description, language, create_time
 FROM knowledge_base
 WHERE tenant_id = @tenant_id AND display_name_key = @display_name_key;
 
--- How many of the knowledge bases named exist.
--- name: KnowledgeBaseCount :one KnowledgeBaseTotal
-SELECT count(*) AS count
+-- Those of the knowledge bases named that exist.
+-- name: KnowledgeBaseListExisting :many ExistingKnowledgeBase
+SELECT knowledge_base_id
 FROM knowledge_base
 WHERE tenant_id = @tenant_id AND knowledge_base_id = ANY (@knowledge_base_ids::uuid[]);

@@ -1,8 +1,8 @@
 -- What can be found, and its postings: written, deleted and counted together.
 
--- Adds entries of one collection with the words that stand in each of them: word_entries says which entry, from 1, a word
--- belongs to and word_counts how often it stands there. PostgreSQL's dictionaries make terms of words, each distinct word
--- once; postings go in in the order of the index. A zero UUID stands for none.
+-- Adds entries of one collection with the words that stand in each of them: word_entries says which entry, from 1, a
+-- word belongs to and word_counts how often it stands there. PostgreSQL's dictionaries make terms of words, each
+-- distinct word once; postings go in in the order of the index. A zero UUID stands for none.
 -- name: EntryInsert :exec
 WITH entry AS MATERIALIZED (
     SELECT *
@@ -10,8 +10,8 @@ WITH entry AS MATERIALIZED (
         @entry_ids::uuid[], @languages::text[], @stem_languages::text[], @titles::text[], @bodies::text[],
         @document_ids::uuid[], @positions::integer[], @range_starts::integer[], @range_ends::integer[],
         @concept_ids::uuid[], @concept_frameworks::text[], @concept_kinds::integer[], @concept_codes::text[]
-    ) WITH ORDINALITY AS e (entry_id, language, stem_language, title, body, document_id, position, range_start, range_end,
-        concept_id, concept_framework, concept_kind, concept_code, ordinality)
+    ) WITH ORDINALITY AS e (entry_id, language, stem_language, title, body, document_id, position, range_start,
+        range_end, concept_id, concept_framework, concept_kind, concept_code, ordinality)
 ), occurrence AS MATERIALIZED (
     SELECT e.entry_id, e.stem_language, w.word, w.count
     FROM unnest(@word_entries::integer[], @words::text[], @word_counts::integer[]) AS w (entry, word, count)
@@ -86,7 +86,7 @@ WITH entry AS (
 DELETE FROM search_statistics
 WHERE tenant_id = @tenant_id AND collection_id = @release_id;
 
--- name: ChunkList :many Chunk
+-- name: ChunkList :many ChunkRow
 SELECT entry_id AS id, document_id, position, body AS text, range_start, range_end
 FROM search_entry
 WHERE tenant_id = @tenant_id AND document_id = @document_id AND position > @after::integer

@@ -1,8 +1,8 @@
 -- The ranking. Both queries add up the same scores; they differ in where the statistics come from.
 
--- The first page: finds the terms, counts what BM25 needs within the collections searched, and ranks. The statistics stand
--- in the first row only (elsewhere the arrays are empty); a caller that wants the next page sends them back. snapshot is
--- the point in time that all of this is true of.
+-- The first page: finds the terms, counts what BM25 needs within the collections searched, and ranks. The statistics
+-- stand in the first row only (elsewhere the arrays are empty); a caller that wants the next page sends them back.
+-- snapshot is the point in time that all of this is true of.
 -- name: SearchFirst :many RankedEntry
 WITH collection AS MATERIALIZED (
     SELECT tenant_id, knowledge_base_id AS collection_id
@@ -59,8 +59,9 @@ JOIN search_entry e ON e.tenant_id = b.tenant_id AND e.entry_id = b.entry_id
 CROSS JOIN corpus c
 ORDER BY b.score DESC, e.entry_id;
 
--- A later page: the terms and statistics of the first one, what was visible then, and only what comes after the last hit. An
--- entry whose transaction lies in the future of this cluster was restored from another one: it is older than any search.
+-- A later page: the terms and statistics of the first one, what was visible then, and only what comes after the last
+-- hit. An entry whose transaction lies in the future of this cluster was restored from another one: it is older than
+-- any search.
 -- name: SearchNext :many RankedEntry
 WITH collection AS MATERIALIZED (
     SELECT tenant_id, knowledge_base_id AS collection_id
@@ -96,3 +97,10 @@ WHERE (s.score < @after_score::bigint OR (s.score = @after_score AND s.entry_id 
         OR e.created_by >= pg_snapshot_xmax(pg_current_snapshot()))
 ORDER BY s.score DESC, e.entry_id
 LIMIT @count::integer;
+
+-- Which words, each in its language, stand for one of the terms.
+-- name: WordMatch :many MatchedWord
+SELECT w.language, w.word, w.language || ':' || lexeme AS term
+FROM unnest(@languages::text[], @words::text[]) AS w (language, word)
+CROSS JOIN unnest(ts_lexize(search_dictionary(w.language), w.word)) AS lexeme
+WHERE w.language || ':' || lexeme = ANY (@terms::text[]);
