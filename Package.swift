@@ -176,7 +176,7 @@ let package = Package(
             "Tests/Support",
             ["PrivateCluster", "Schema", "Postgres", "EventLoop", "Primitives", log]
         ),
-        tests("PostgresTests", ["Postgres", "TestSupport", "EventLoop", "Primitives", log]),
+        tests("PostgresTests", ["Postgres", "PrivateCluster", "TestSupport", "EventLoop", "Primitives", log]),
         tests("SchemaTests", ["Schema", "PrivateCluster", "TestSupport", "Postgres", "EventLoop", "Primitives", log]),
         // A small API with one of everything, generated like our own, and queries of a small schema: for tests only.
         .target(

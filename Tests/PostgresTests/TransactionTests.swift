@@ -175,7 +175,7 @@ struct TransactionTests {
                     try await transaction.run(script: Self.incoming)
                     let columns = ["tenant_id", "item_id", "name", "counter"]
                     let copied = try await transaction.copyIn("incoming", columns: columns) { writer in
-                        for index in 0..<50_000 {
+                        for index in 0..<20_000 {
                             try await writer.write { row in
                                 row.add(owner)
                                 row.add(UUID.v7())
@@ -190,10 +190,10 @@ struct TransactionTests {
                 }
             }
             let count = try await load(as: tenant)
-            #expect(count == 50_000)
+            #expect(count == 20_000)
             let rows = try await database.run(ItemList(), scope)
-            #expect(rows.count == 50_000)
-            #expect(rows.reduce(0) { $0 + $1.counter } == 50_000 * 49_999 / 2)
+            #expect(rows.count == 20_000)
+            #expect(rows.reduce(0) { $0 + $1.counter } == 20_000 * 19_999 / 2)
             let foreign = try await failure { _ = try await load(as: .v7()) }
             #expect(foreign?.sqlState == .insufficientPrivilege)
         }
@@ -231,7 +231,7 @@ struct TransactionTests {
             // One that the server has refused long before the writer is done.
             let early = try await failure {
                 try await copy { writer in
-                    for index in 0..<50_000 { try await write(writer, "\(index % 1000)") }
+                    for index in 0..<20_000 { try await write(writer, "\(index % 1000)") }
                 }
             }
             #expect(early?.sqlState == .uniqueViolation)

@@ -272,6 +272,11 @@ final class Connection: @unchecked Sendable {
     /// Whether something encoded waits for the socket.
     var isWritePending: Bool { watcher?.interest.contains(.writable) ?? false }
 
+    /// Has `handle` called in the next turn, or as soon as the socket takes more.
+    func awaitWritable() {
+        if state == .open { watcher?.interest = [.readable, .writable] }
+    }
+
     /// Writes out what was encoded, as far as the socket takes it; the rest follows when it is writable.
     func flush() {
         guard state == .open else { return }

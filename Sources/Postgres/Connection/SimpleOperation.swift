@@ -115,9 +115,11 @@ extension Connection {
             throw error
         }
         flush()
-        while state == .open, !operation.isDone, isWritePending {
+        // Even a socket that took everything is asked again: a writer that never waits would keep the loop to itself.
+        awaitWritable()
+        repeat {
             await operation.untilWritable()
-        }
+        } while state == .open && !operation.isDone && isWritePending
         try check(operation)
     }
 
