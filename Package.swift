@@ -186,7 +186,10 @@ let package = Package(
         ),
         .target(
             name: "FixtureAPI",
-            dependencies: ["CFixtureAPI", "TrellisAPI", "Protobuf", "RPC", "RPCServer", "Postgres", "Primitives"],
+            dependencies: [
+                "CFixtureAPI", "CTrellisAPI", "TrellisAPI", "TrellisClient", "Protobuf", "RPC", "RPCServer", "RPCClient",
+                "Postgres", "Primitives",
+            ],
             path: "Tests/Fixture/Sources",
             exclude: ["CFixtureAPI", "Core/Sample/SQL", "Core/Schema"],
             swiftSettings: settings

@@ -6,7 +6,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from . import c_messages, descriptors, layout, swift_messages, swift_services
+from . import c_messages, descriptors, layout, swift_client, swift_messages, swift_services
 from .layout import Layout
 from .output import GenerationError, Output
 
@@ -18,6 +18,7 @@ def generate(where: Layout, server) -> Output:
     c = c_messages.generate(api, where, out)
     swift_messages.generate(api, c, where, out)
     swift_services.generate(api, where, out)
+    swift_client.generate(api, where, out)
     if server:
         from . import sql_swift  # here, so that --no-sql needs no psycopg
         with server(where) as database:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import names, sql_files, sql_types
-from .descriptors import API, Message
+from .descriptors import API, Field, Message
 from .layout import Layout
 from .output import SWIFT_HEADER, GenerationError, Output
 from .sql_database import Column, Database, Description
@@ -172,9 +172,10 @@ class _File:
     # --- rows ---
 
     def _message_reader(self, query: Query, message: Message, columns: list[RowColumn]) -> str:
-        by_field = {}
+        values: dict[str, str] = {}
+        inner: dict[str, dict[str, str]] = {}  # of submessages, whose fields stand in columns of their own
         for index, c in enumerate(columns):
-            field = next((f for f in message.fields if f.name == c.column.name), None)
+            outer, field = _find_field(message, c.column.name)
             if field is None:
                 known = ", ".join(f.name for f in message.fields)
                 raise query.error(f"{message.full_name} has no field {c.column.name}; name the column as one of: {known}")
@@ -184,10 +185,16 @@ class _File:
             if value is None:
                 raise query.error(
                     f"the column {c.column.name} is {c.type.name}, which does not fit {field.swift_type} of"
-                    f" {message.full_name}.{field.name}; cast it or change the field")
-            by_field[field.name] = value
+                    f" {message.full_name}.{outer.name + '.' if outer else ''}{field.name}; cast it or change the field")
+            (inner.setdefault(outer.name, {}) if outer else values)[field.name] = value
+        for outer in message.fields:
+            if outer.name in inner:
+                parts = inner[outer.name]
+                joined = ", ".join(
+                    f"{names.escaped(f.swift)}: {parts[f.name]}" for f in outer.message.fields if f.name in parts)
+                values[outer.name] = f"{outer.element}({joined})"
         self._uses_messages = True
-        arguments = [f"{names.escaped(f.swift)}: {by_field[f.name]}" for f in message.fields if f.name in by_field]
+        arguments = [f"{names.escaped(f.swift)}: {values[f.name]}" for f in message.fields if f.name in values]
         return self._reader(message.swift, tuple(arguments))
 
     def _struct_reader(self, query: Query, name: str, columns: list[RowColumn]) -> str:
@@ -220,6 +227,19 @@ class _File:
             self.functions.append(
                 f"private func {function}(_ row: Row) throws(PostgresError) -> {type_} {{\n    {type_}(\n        {joined})\n}}\n")
         return self.readers[key]
+
+
+def _find_field(message: Message, column: str) -> tuple[Field | None, Field | None]:
+    """The field of a column; for `range_start`, when there is only a `range`, the field `start` inside it."""
+    for f in message.fields:
+        if f.name == column:
+            return None, f
+    for outer in message.fields:
+        if outer.message and not outer.repeated and column.startswith(outer.name + "_"):
+            for f in outer.message.fields:
+                if f"{outer.name}_{f.name}" == column:
+                    return outer, f
+    return None, None
 
 
 def _struct(query: Query, name: str, shape: list) -> str:

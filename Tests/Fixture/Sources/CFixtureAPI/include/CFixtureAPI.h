@@ -28,6 +28,7 @@ static inline const void *_Nonnull trellis__fixture__v1__odd__descriptor_address
 static inline const void *_Nonnull trellis__fixture__v1__odd__inner__descriptor_address(void) { return &trellis__fixture__v1__odd__inner__descriptor; }
 static inline const void *_Nonnull trellis__fixture__v1__presence__descriptor_address(void) { return &trellis__fixture__v1__presence__descriptor; }
 static inline const void *_Nonnull trellis__fixture__v1__scalars__descriptor_address(void) { return &trellis__fixture__v1__scalars__descriptor; }
+static inline const void *_Nonnull trellis__fixture__v1__size__descriptor_address(void) { return &trellis__fixture__v1__size__descriptor; }
 static inline const void *_Nonnull trellis__fixture__v1__tree__descriptor_address(void) { return &trellis__fixture__v1__tree__descriptor; }
 static inline const void *_Nonnull trellis__fixture__v1__widget__descriptor_address(void) { return &trellis__fixture__v1__widget__descriptor; }
 

@@ -430,6 +430,8 @@ public struct Widget: GeneratedMessage {
     public var parts: [Widget] = []
     /// Until when it can be had.
     public var expireTime: Timestamp? = nil
+    /// How large it is.
+    public var size: Size? = nil
 
     /// A message with every field at its default.
     public init() {}
@@ -446,7 +448,8 @@ public struct Widget: GeneratedMessage {
         tags: [String] = [],
         attributesJSON: String = "",
         parts: [Widget] = [],
-        expireTime: Timestamp? = nil
+        expireTime: Timestamp? = nil,
+        size: Size? = nil
     ) {
         self.id = id
         self.displayName = displayName
@@ -459,6 +462,27 @@ public struct Widget: GeneratedMessage {
         self.attributesJSON = attributesJSON
         self.parts = parts
         self.expireTime = expireTime
+        self.size = size
+    }
+}
+
+/// How large something is, in millimetres.
+public struct Size: GeneratedMessage {
+    /// From left to right.
+    public var width: Int32 = 0
+    /// From bottom to top.
+    public var height: Int32 = 0
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        width: Int32 = 0,
+        height: Int32 = 0
+    ) {
+        self.width = width
+        self.height = height
     }
 }
 
@@ -770,6 +794,7 @@ extension Widget {
         self.attributesJSON = CReading.text(c.pointee.attributes_json)
         self.parts = CReading.messages(c.pointee.n_parts, c.pointee.parts)
         self.expireTime = CReading.message(c.pointee.expire_time)
+        self.size = CReading.message(c.pointee.size)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -788,6 +813,7 @@ extension Widget {
         if !attributesJSON.isEmpty { c.pointee.attributes_json = arena.text(attributesJSON) }
         (c.pointee.n_parts, c.pointee.parts) = arena.messages(parts)
         c.pointee.expire_time = arena.message(expireTime)
+        c.pointee.size = arena.message(size)
     }
 }
 
@@ -804,6 +830,24 @@ extension Widget: ValidatedMessage {
         check.count("parts", parts.count, maximum: 2)
         check.messages("parts", parts)
         check.message("expire_time", expireTime)
+    }
+}
+
+extension Size {
+    public static var fullName: String { "trellis.fixture.v1.Size" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__fixture__v1__size__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Fixture__V1__Size.self)
+        self.width = c.pointee.width
+        self.height = c.pointee.height
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Fixture__V1__Size.self)
+        c.pointee.width = width
+        c.pointee.height = height
     }
 }
 

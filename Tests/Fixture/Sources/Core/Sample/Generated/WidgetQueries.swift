@@ -121,6 +121,36 @@ package struct WidgetList: Statement {
     }
 }
 
+/// Fields of a submessage stand in columns of their own.
+package struct WidgetMeasure: Statement {
+    package static let name = "WidgetMeasure"
+
+    package static let sql = """
+        SELECT widget_id AS id, amount AS size_width, 2 * amount AS size_height
+        FROM widget
+        WHERE tenant_id = $1 AND widget_id = $2
+        """
+
+    package var tenantID: UUID
+    package var widgetID: UUID
+
+    package init(
+        tenantID: UUID, widgetID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.widgetID = widgetID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(widgetID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Widget? {
+        try result.first(readWidget2)
+    }
+}
+
 /// `WidgetCount` of widget.sql.
 package struct WidgetCount: Statement {
     package static let name = "WidgetCount"
@@ -217,6 +247,12 @@ private func readWidget(_ row: Row) throws(PostgresError) -> Widget {
         tags: try row.texts(8),
         attributesJSON: (try row.optionalText(9)) ?? "",
         expireTime: (try row.optionalTimestamp(7)).map { Timestamp($0) })
+}
+
+private func readWidget2(_ row: Row) throws(PostgresError) -> Widget {
+    Widget(
+        id: try row.uuid(0).text,
+        size: Size(width: try row.int32(1), height: (try row.optionalInt32(2)) ?? 0))
 }
 
 private func readWidgetCountRow(_ row: Row) throws(PostgresError) -> WidgetCountRow {

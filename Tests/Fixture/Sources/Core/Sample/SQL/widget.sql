@@ -16,6 +16,12 @@ WHERE tenant_id = @tenant_id AND widget_id > @after -- the comment at the end of
 ORDER BY widget_id
 LIMIT @count;
 
+-- Fields of a submessage stand in columns of their own.
+-- name: WidgetMeasure :one Widget
+SELECT widget_id AS id, amount AS size_width, 2 * amount AS size_height
+FROM widget
+WHERE tenant_id = @tenant_id AND widget_id = @widget_id;
+
 -- name: WidgetCount :one
 SELECT count(*) AS total, max(create_time) AS newest
 -- nullable: newest
