@@ -177,6 +177,7 @@ let package = Package(
             ["PrivateCluster", "Schema", "Postgres", "EventLoop", "Primitives", log]
         ),
         tests("PostgresTests", ["Postgres", "PrivateCluster", "TestSupport", "EventLoop", "Primitives", log]),
+        tests("PrivateClusterTests", ["PrivateCluster", "TestSupport", "Postgres", "EventLoop", log]),
         tests("SchemaTests", ["Schema", "PrivateCluster", "TestSupport", "Postgres", "EventLoop", "Primitives", log]),
         // A small API with one of everything, generated like our own, and queries of a small schema: for tests only.
         .target(

@@ -39,6 +39,6 @@ public struct DetachedCluster: Sendable {
 
     /// Stops it for everybody.
     public func stop() {
-        postmaster.stop(isChild: true)
+        postmaster.stop()
     }
 }

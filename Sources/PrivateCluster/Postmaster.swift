@@ -48,7 +48,7 @@ struct Postmaster: Sendable {
     static func clear(_ home: ClusterHome) {
         let main = recorded(home)
         var left = processes(in: home)
-        if let main, left.contains(main) { Postmaster(process: main).stop(isChild: false) }
+        if let main, left.contains(main) { Postmaster(process: main).stop() }
         // Without their postmaster, PostgreSQL's processes end by themselves; a new one must not start before.
         for attempt in 0..<1000 {
             left = processes(in: home)
@@ -62,13 +62,14 @@ struct Postmaster: Sendable {
     }
 
     /// Stops PostgreSQL: sessions are ended and a checkpoint is written; without mercy when that takes too long.
-    func stop(isChild: Bool) {
+    func stop() {
         for (signal, seconds) in [(SIGINT, Self.stopSecondsMax), (SIGQUIT, 5), (SIGKILL, 5)] {
             kill(process, signal)
             for _ in 0..<(seconds * 100) {
                 if !ChildProcess.isAlive(process) { return }
                 var status: Int32 = 0
-                if isChild, waitpid(process, &status, WNOHANG) != 0 { return }
+                // When it is our child, it stays a zombie until somebody asks how it ended.
+                if waitpid(process, &status, WNOHANG) == process { return }
                 ChildProcess.pause(milliseconds: 10)
             }
         }

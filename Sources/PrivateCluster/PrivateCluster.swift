@@ -42,6 +42,8 @@ public final class PrivateCluster: Sendable {
         var process: pid_t?
         var isStopping = false
         var hasEnded = false
+        /// Held while the cluster may run.
+        var lock: FileLock?
     }
 
     /// Where the unix socket is.
@@ -51,7 +53,6 @@ public final class PrivateCluster: Sendable {
     private let home: ClusterHome
     private let user: ClusterUser
     private let settings: [(String, String)]
-    private let lock: FileLock
     private let logger: Logger
     private let state = Mutex(State())
 
@@ -79,7 +80,7 @@ public final class PrivateCluster: Sendable {
         guard let lock = try FileLock.take(home.lock, waits: false) else {
             throw .homeInUse(home: home.path)
         }
-        self.lock = lock
+        state.withLock { $0.lock = lock }
         self.logger = logger
         if home.major == nil {
             logger.notice("making a PostgreSQL \(programs.major) cluster", metadata: ["home": "\(home.path)"])
@@ -115,7 +116,7 @@ public final class PrivateCluster: Sendable {
             try run()
             first.signal(nil)
         } catch {
-            state.withLock { $0.hasEnded = true }
+            end()
             first.signal(error)
             return
         }
@@ -142,7 +143,14 @@ public final class PrivateCluster: Sendable {
                 logger.error("PostgreSQL does not start", metadata: ["reason": "\(error)"])
             }
         }
-        state.withLock { $0.hasEnded = true }
+        end()
+    }
+
+    private func end() {
+        state.withLock { state in
+            state.hasEnded = true
+            state.lock = nil
+        }
     }
 
     private func run() throws(PrivateClusterError) {
