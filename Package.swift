@@ -202,7 +202,10 @@ let package = Package(
         tests("TerminalTests", ["Terminal"]),
         tests("FilesTests", ["Files"]),
         tests("TrellisdTests", ["trellisd", "Files", "Terminal", log]),
-        tests("TrellisCLITests", ["trellis", "Protobuf", "Files", "Terminal"]),
+        tests(
+            "TrellisCLITests",
+            ["trellis", "TrellisClient", "TrellisAPI", "RPC", "Protobuf", "Primitives", "Files", "Terminal"]
+        ),
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
         tests("RPCTests", ["RPCServer", "RPCClient", "RPC", "HTTP2", "Protobuf", "EventLoop"]),
         tests("TidyTests", []),

@@ -73,7 +73,7 @@ struct Invocation {
     }
 
     private func version() -> Int32 {
-        Terminal.print("trellisd \(Release.version)")
+        Terminal.print("trellisd \(ProgramVersion.current)")
         return 0
     }
 
@@ -101,7 +101,7 @@ enum Help {
     static func program() -> HelpPage {
         var page = HelpPage(
             usage: "trellisd COMMAND [FLAGS]",
-            summary: "The Trellis server, version \(Release.version)."
+            summary: "The Trellis server, version \(ProgramVersion.current)."
         )
         page.add("Commands", Command.allCases.map { ($0.rawValue, summary($0)) })
         page.add(text: "'trellisd COMMAND --help' lists the flags of a command with their defaults.")

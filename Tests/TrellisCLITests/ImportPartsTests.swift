@@ -1,5 +1,6 @@
 import Files
 import Testing
+import TrellisAPI
 
 @testable import trellis
 
@@ -28,7 +29,8 @@ import Testing
     @Test func spellingsAreGroupedByMeaningAndRareSlipsJoinTheFrequentForm() {
         let spellings = Spellings(
             Array(repeating: "Operational Impact", count: 40) + ["Opertional Impact", "operational  impact"]
-                + Array(repeating: "R & D", count: 3) + ["r and d"] + Array(repeating: "Wages", count: 12) + ["Waves"])
+                + Array(repeating: "R & D", count: 3) + ["r and d"] + Array(repeating: "Wages", count: 12) + ["Waves"]
+        )
         #expect(spellings["Opertional Impact"] == "Operational Impact")
         #expect(spellings["operational  impact"] == "Operational Impact")
         #expect(spellings["r and d"] == "R & D")
@@ -54,7 +56,9 @@ import Testing
         try Files.makeFolder(folder, mode: 0o700)
         try Files.writePrivately("{\"code\":\"1\",\"text\":\"t\"}\n", to: "\(folder)/goals.jsonl")
         try Files.writePrivately(
-            "{\"code\":\"2.1\",\"parent\":\"2\",\"text\":\"t\"}\n", to: "\(folder)/targets.jsonl")
+            "{\"code\":\"2.1\",\"parent\":\"2\",\"text\":\"t\"}\n",
+            to: "\(folder)/targets.jsonl"
+        )
         var problem = #expect(throws: ImportProblem.self) { try SDGFiles.read([folder], wording: .current) }
         #expect(problem?.description.hasPrefix("no file 'indicators.jsonl' in \(folder)") == true)
         try Files.writePrivately("", to: "\(folder)/indicators.jsonl")

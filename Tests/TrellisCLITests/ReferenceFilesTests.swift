@@ -1,5 +1,6 @@
 import Protobuf
 import Testing
+import TrellisAPI
 
 @testable import trellis
 
@@ -50,7 +51,7 @@ struct ReferenceFilesTests {
         #expect(findings.contains("category 'Waste & Circularity' read as 'Waste' (20 metrics)"))
         #expect(findings.contains("8 metrics without a category: "))
         #expect(findings.contains("section 'PI9467' of "))
-        #expect(findings.contains("1 related metrics do not exist, kept as dangling: ") && findings.contains("PI1758"))
+        #expect(findings.contains("1 related metric does not exist, kept as dangling: ") && findings.contains("PI1758"))
         #expect(findings.contains("12 related metrics are no ids, left out: "))
         let parents = Set(source.concepts.filter { $0.key.kind == .indicator }.compactMap(\.parent))
         #expect(parents.count >= 15, "metrics belong to the categories of the taxonomy")

@@ -1,5 +1,5 @@
-public import RPC
 internal import Protobuf
+public import RPC
 internal import TrellisAPI
 
 /// Why a call failed: the gRPC status, and what the server said about it in `google.rpc.Status`, taken apart.

@@ -139,6 +139,14 @@ enum Words {
         return result
     }
 
+    /// The paragraphs of a comment, each on one line.
+    static func paragraphs(_ comment: String) -> String {
+        comment.split(separator: "\n", omittingEmptySubsequences: false)
+            .split { $0.allSatisfy(\.isWhitespace) }
+            .map { $0.joined(separator: " ") }
+            .joined(separator: "\n\n")
+    }
+
     /// The first sentence of a comment, without its full stop.
     static func firstSentence(_ comment: String) -> String {
         let text = comment.split(whereSeparator: \.isWhitespace).joined(separator: " ")

@@ -10,7 +10,8 @@ struct DynamicMessages: Sendable {
     let decode: @Sendable (_ message: String, _ bytes: [UInt8]) throws -> JSONValue
 
     /// Makes a unary call.
-    func call(_ method: CatalogMethod, _ request: JSONValue, _ connection: TrellisConnection) async throws -> JSONValue {
+    func call(_ method: CatalogMethod, _ request: JSONValue, _ connection: TrellisConnection) async throws -> JSONValue
+    {
         let bytes = try encode(method.input, request)
         // A write that carries a request id can be sent again: the server answers it once.
         let isIdempotent = !method.writes || request["requestId"] != nil

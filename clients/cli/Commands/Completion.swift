@@ -49,7 +49,9 @@ enum Completion {
             let names = commands.map { $0.name.split(separator: " ").first.map(String.init) ?? $0.name }
             return matching(last, names + catalog.services.map(\.command) + ["help"])
         }
-        let inner = commands.filter { $0.name.hasPrefix(first + " ") }.map { String($0.name.dropFirst(first.count + 1)) }
+        let inner = commands.filter { $0.name.hasPrefix(first + " ") }.map {
+            String($0.name.dropFirst(first.count + 1))
+        }
         let methods = catalog.service(command: first)?.methods ?? []
         if let method = methods.first(where: { before.count > 1 && $0.command == before[1] }) {
             return arguments(of: method, words, catalog)
@@ -58,7 +60,9 @@ enum Completion {
             return matching(last, inner + methods.map(\.command))
         }
         let name = before.joined(separator: " ")
-        guard let command = commands.first(where: { name == $0.name || name.hasPrefix($0.name + " ") }) else { return [] }
+        guard let command = commands.first(where: { name == $0.name || name.hasPrefix($0.name + " ") }) else {
+            return []
+        }
         return flags(last, words, command.flags)
     }
 

@@ -82,7 +82,7 @@ struct RPCCommand {
         let service = catalog.services.first { $0.fullName == method.service }
         var page = HelpPage(
             usage: "trellis \(service?.command ?? method.service) \(method.command) [FLAGS]",
-            summary: method.comment
+            summary: Words.paragraphs(method.comment)
         )
         var facts = [method.writes ? "Changes data." : "Only reads."]
         if !method.permission.isEmpty { facts.append("Needs the permission \(method.permission).") }

@@ -1,5 +1,6 @@
 import Files
 import Protobuf
+import TrellisAPI
 
 /// The IRIS+ catalogue of metrics as files: the metrics, a JSON object a line, one JSON array or a CSV table, and
 /// beside them iris-taxonomy.json with categories, themes and strategic goals.

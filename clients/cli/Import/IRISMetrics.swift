@@ -1,5 +1,6 @@
 import Files
 import Protobuf
+import TrellisAPI
 
 /// The metrics of IRIS+ with their links to each other and to the Sustainable Development Goals.
 ///
@@ -82,7 +83,8 @@ enum IRISMetrics {
         }
         if !missing.isEmpty {
             source.findings.append(
-                "\(missing.count) related metrics do not exist, kept as dangling: \(missing.joined(separator: ", "))"
+                "\(missing.count) related \(missing.count == 1 ? "metric does" : "metrics do") not exist, kept as dangling: "
+                    + missing.joined(separator: ", ")
             )
         }
         if !sentences.isEmpty {

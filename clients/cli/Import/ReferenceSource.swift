@@ -1,24 +1,10 @@
 import Protobuf
+import TrellisAPI
 
 /// A release of reference knowledge as its publisher's files say it, before it is sent.
 struct ReferenceSource {
-    /// What a concept is; the names are those of trellis.reference.v1.ConceptKind.
-    enum Kind: String, CaseIterable {
-        case category = "CATEGORY"
-        case theme = "THEME"
-        case strategicGoal = "STRATEGIC_GOAL"
-        case indicator = "INDICATOR"
-        case sdgGoal = "SDG_GOAL"
-        case sdgTarget = "SDG_TARGET"
-        case sdgIndicator = "SDG_INDICATOR"
-    }
-
-    /// What an edge means; the names are those of trellis.reference.v1.EdgeKind.
-    enum Relation: String, CaseIterable {
-        case themeGoal = "THEME_GOAL"
-        case measures = "MEASURES"
-        case related = "RELATED"
-    }
+    typealias Kind = ConceptKind
+    typealias Relation = EdgeKind
 
     /// What names a concept; `framework` is `nil` for one of the release itself.
     struct Key: Hashable, CustomStringConvertible {
@@ -26,7 +12,10 @@ struct ReferenceSource {
         var kind: Kind
         var code: String
 
-        var description: String { (framework.map { "\($0) " } ?? "") + "\(kind.rawValue) \(code)" }
+        var description: String {
+            let name = kind.protoName.map { $0.dropFirst("CONCEPT_KIND_".count) } ?? "?"
+            return (framework.map { "\($0) " } ?? "") + "\(name) \(code)"
+        }
     }
 
     struct Concept {

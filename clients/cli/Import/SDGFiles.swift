@@ -1,5 +1,6 @@
 import Files
 import Protobuf
+import TrellisAPI
 
 /// The Sustainable Development Goals as files: goals, targets and indicators with their translations, a JSON object a
 /// line each, or the CSV tables of the 2016 wording.

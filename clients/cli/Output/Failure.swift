@@ -54,6 +54,9 @@ extension TrellisError {
     ///   wrote.
     func lines(flags: [String: String] = [:]) -> [String] {
         let spoken = code.name.lowercased().replacing("_", with: " ")
+        // The message of a request with wrong fields lists them; here each has a line of its own.
+        let message =
+            fields.isEmpty ? message : "\(fields.count == 1 ? "a value is" : "\(fields.count) values are") wrong"
         var lines = ["\(spoken): \(message)" + (reason.isEmpty ? "" : " [\(reason)]")]
         lines += fields.map { "  \(flags[$0.path].map { "--\($0)" } ?? $0.path): \($0.reason)" }
         lines += (conditions + quotas).map { "  \($0.subject): \($0.reason)" }
@@ -73,7 +76,8 @@ extension TrellisError {
         func list(_ key: String, _ name: String, _ pairs: [(String, String)]) {
             guard !pairs.isEmpty else { return }
             members.append(
-                (key, .array(pairs.map { .object([(name, .string($0.0)), ("reason", .string($0.1))]) })))
+                (key, .array(pairs.map { .object([(name, .string($0.0)), ("reason", .string($0.1))]) }))
+            )
         }
         list("fields", "path", fields.map { ($0.path, $0.reason) })
         list("conditions", "subject", conditions.map { ($0.subject, $0.reason) })

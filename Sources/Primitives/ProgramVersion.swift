@@ -1,5 +1,5 @@
 /// Which Trellis this is.
-public enum Release {
+public enum ProgramVersion {
     /// The version of the server and of its clients, as MAJOR.MINOR.PATCH (semver.org).
-    public static let version = "0.1.0"
+    public static let current = "0.1.0"
 }
