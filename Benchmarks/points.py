@@ -63,7 +63,7 @@ class Trellis:
 
 
 def point_read():
-    """The SQL of SiteGet as the server runs it, its parameter as pgbench writes it."""
+    """The SQL of SiteGet as the server runs it, its parameters as pgbench writes them."""
     text = (ROOT / "Sources/Core/Tenancy/SQL/site.sql").read_text()
     query = re.search(r"-- name: SiteGet :one Site\n(.*?);", text, re.S)[1]
     query = " ".join(line for line in query.splitlines() if not line.strip().startswith("--"))
@@ -79,12 +79,11 @@ def pgbench_program():
 
 def pgbench(trellis, script, seconds, clients):
     folder, port = trellis.socket()
-    environment = dict(os.environ, PGOPTIONS="-c role=trellis_server")
     result = subprocess.run(
         ["taskset", "-c", "0,1", pgbench_program(), "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T",
-         str(seconds), "-f", script, "-h", folder, "-p", port, "-U", os.environ.get(
-             "TRELLIS_CLUSTER_SUPERUSER", "postgres"), "trellis"],
-        capture_output=True, text=True, env=environment)
+         str(seconds), "-f", script, "-D", f"tenant_id={trellis.tenant}", "-D", f"site_id={trellis.site}",
+         "-h", folder, "-p", port, "-U", "trellis_server", "trellis"],
+        capture_output=True, text=True)
     if result.returncode:
         raise SystemExit(f"pgbench failed: {result.stderr}")
     return float(re.search(r"tps = ([\d.]+)", result.stdout)[1])
@@ -92,12 +91,11 @@ def pgbench(trellis, script, seconds, clients):
 
 def run(trellis, rounds, seconds):
     """Prints the table and returns RPC/s over pgbench's transactions/s."""
-    (identifier,) = set(re.findall(r":(\w+)", point_read().replace("::", "")))
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script, tempfile.NamedTemporaryFile(suffix=".bin") as body:
         script.write(
-            f"\\set {identifier} 0\n\\startpipeline\n"
-            f"SELECT set_config('trellis.tenant', '{trellis.tenant}', true), set_config('trellis.actor', 'bench', true);\n"
-            f"{point_read().replace(':' + identifier, chr(39) + trellis.site + chr(39) + '::uuid')};\n\\endpipeline\n")
+            "\\startpipeline\n"
+            "SELECT WHERE (set_config('trellis.tenant', :tenant_id, true)) IS NULL;\n"
+            f"{point_read()};\n\\endpipeline\n")
         script.flush()
         message = b"\x0a" + bytes([len(trellis.site)]) + trellis.site.encode()
         body.write(b"\0" + struct.pack(">I", len(message)) + message)

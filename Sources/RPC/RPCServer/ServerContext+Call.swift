@@ -73,7 +73,7 @@ extension ServerContext {
             releaseRequest()
             return request
         } catch {
-            throw malformed(Request.fullName, error)
+            throw MalformedRequest(message: Request.fullName, error: error)
         }
     }
 
@@ -87,10 +87,6 @@ extension ServerContext {
         guard let stream else { return }
         stream.inbound.consume(stream.inbound.count)
         release()
-    }
-
-    @usableFromInline func malformed(_ message: String, _ error: WireError) -> RPCError {
-        RPCError(.invalidArgument, "the request is not a well-formed \(message): \(error)")
     }
 
     @usableFromInline var isIntercepted: Bool { !connection.interceptors.isEmpty }
@@ -123,6 +119,7 @@ extension ServerContext {
         case is CancellationError: end(Status(.cancelled, "the call was cancelled"))
         default:
             if let converted = connection.configuration.convertError(error, self) { return fail(converted) }
+            if let malformed = error as? MalformedRequest { return fail(malformed.rpcError) }
             connection.configuration.reportFault(error, self)
             end(Status(.internal, "internal error; request id \(requestID)"))
         }
@@ -154,7 +151,7 @@ extension ServerContext {
             taken(bytes.count)
             return request
         } catch {
-            throw malformed(Request.fullName, error)
+            throw MalformedRequest(message: Request.fullName, error: error).rpcError
         }
     }
 

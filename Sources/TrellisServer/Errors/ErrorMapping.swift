@@ -2,6 +2,7 @@ import Domain
 import Postgres
 import Protobuf
 import RPC
+import RPCServer
 import TrellisAPI
 
 /// What a failure is on the wire: one gRPC status, one reason, and the details that a program can act on.
@@ -62,6 +63,9 @@ extension ErrorReply {
         switch error {
         case let error as DomainError: self.init(error)
         case let error as PostgresError: self.init(error)
+        case let error as MalformedRequest:
+            self.init(code: .invalidArgument, reason: "MALFORMED_REQUEST", message: error.reason)
+            fields = [FieldViolation(field: error.error.field, reason: error.error.reason)]
         case is CancellationError: self.init(code: .cancelled, reason: "CANCELLED", message: "the call was given up")
         default: self = .internalError
         }

@@ -96,8 +96,7 @@ class Server:
         import psycopg
 
         lines = self.postmaster()
-        with psycopg.connect(host=lines[4], port=int(lines[3]), dbname="trellis", user=os.environ.get(
-                "TRELLIS_CLUSTER_SUPERUSER", "postgres")) as connection:
+        with psycopg.connect(host=lines[4], port=int(lines[3]), dbname="trellis", user="trellis_admin") as connection:
             return connection.execute(sql).fetchall()
 
 

@@ -1,0 +1,22 @@
+public import Protobuf
+public import RPC
+
+/// A request whose bytes are not the message that the method takes.
+public struct MalformedRequest: Error {
+    /// The full name of the message.
+    public let message: String
+    /// What is wrong, and in which field.
+    public let error: WireError
+
+    @usableFromInline
+    init(message: String, error: WireError) {
+        self.message = message
+        self.error = error
+    }
+
+    /// What was wrong, for people.
+    public var reason: String { "the request is not a well-formed \(message): \(error)" }
+
+    @usableFromInline
+    var rpcError: RPCError { RPCError(.invalidArgument, reason) }
+}
