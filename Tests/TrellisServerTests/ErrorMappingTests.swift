@@ -3,6 +3,7 @@ import Foundation
 import Postgres
 import Protobuf
 import RPC
+import RPCServer
 import Testing
 import TrellisAPI
 
@@ -28,7 +29,17 @@ struct ErrorMappingTests {
     ]
     static var replies: [ErrorReply] {
         domainErrors.map { ErrorReply($0) } + kinds.map { ErrorReply(PostgresError($0, "x")) }
-            + states.map { ErrorReply(sqlState: $0) }
+            + states.map { ErrorReply(sqlState: $0) } + [ErrorReply(malformed)]
+    }
+
+    /// What the bytes of a request that are no message lead to.
+    static var malformed: any Error {
+        do throws(WireError) {
+            _ = try RPCStatus(serialized: [0xFF])
+            return CancellationError()
+        } catch {
+            return MalformedRequest(message: RPCStatus.fullName, error: error)
+        }
     }
 
     static func details(_ error: RPCError) throws -> RPCStatus { try RPCStatus(serialized: error.details) }

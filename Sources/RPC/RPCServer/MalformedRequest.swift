@@ -8,8 +8,8 @@ public struct MalformedRequest: Error {
     /// What is wrong, and in which field.
     public let error: WireError
 
-    @usableFromInline
-    init(message: String, error: WireError) {
+    /// Takes the message's full name and what is wrong with the bytes.
+    public init(message: String, error: WireError) {
         self.message = message
         self.error = error
     }
