@@ -21,11 +21,9 @@ extension Message {
     /// Decodes a message from an array of bytes.
     ///
     /// - Throws: `WireError` when the bytes are not a well-formed message of this type within `WireLimits.standard`.
+    @inlinable
     public init(serialized bytes: [UInt8]) throws(WireError) {
-        let result = bytes.withUnsafeBytes { raw in
-            Result { () throws(WireError) in try Self(serialized: raw) }
-        }
-        self = try result.get()
+        self = try bytes.span.withUnsafeBytes { (raw) throws(WireError) in try Self(serialized: raw) }
     }
 
     /// Encodes the message with nothing before it.

@@ -88,11 +88,19 @@ public enum TextFormat: Sendable {
     }
 
     private static func isTimezone(_ text: String) -> Bool {
-        guard text.utf8.count <= 64, text.utf8.first?.isLetter == true else { return false }
-        return text.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { part in
-            part.utf8.first?.isLetter == true
-                && part.utf8.allSatisfy { $0.isAlphanumeric || $0 == 0x5F || $0 == 0x2D || $0 == 0x2B }
+        guard text.utf8.count <= 64 else { return false }
+        var isPartStart = true
+        for byte in text.utf8 {
+            if isPartStart {
+                guard byte.isLetter else { return false }
+                isPartStart = false
+            } else if byte == UInt8(ascii: "/") {
+                isPartStart = true
+            } else {
+                guard byte.isAlphanumeric || byte == 0x5F || byte == 0x2D || byte == 0x2B else { return false }
+            }
         }
+        return !isPartStart
     }
 }
 

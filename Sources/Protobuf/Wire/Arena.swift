@@ -83,6 +83,7 @@ public final class Arena {
     }
 
     /// Gives everything back. What `allocate` returned must not be used any more.
+    @usableFromInline
     func reset() {
         if !furtherBlocks.isEmpty {
             for block in furtherBlocks { block.deallocate() }

@@ -28,6 +28,7 @@ public enum CReading {
     }
 
     /// A repeated member of numbers.
+    @inlinable
     public static func numbers<T: BitwiseCopyable>(_ count: Int, _ array: UnsafeMutablePointer<T>?) -> [T] {
         guard count > 0, let array else { return [] }
         return [T](UnsafeBufferPointer(start: array, count: count))
@@ -40,10 +41,12 @@ public enum CReading {
     }
 
     /// An enum member.
+    @inlinable
     public static func value<E: GeneratedEnum, C: RawRepresentable>(_ member: C) -> E
     where C.RawValue: BinaryInteger { E(rawValue: Int32(truncatingIfNeeded: member.rawValue)) }
 
     /// A repeated member of enum values.
+    @inlinable
     public static func values<E: GeneratedEnum, C: RawRepresentable>(_ count: Int, _ array: UnsafeMutablePointer<C>?)
         -> [E]
     where C.RawValue: BinaryInteger {
@@ -52,12 +55,14 @@ public enum CReading {
     }
 
     /// A message member, nil when it is not set.
+    @inlinable
     public static func message<M: GeneratedMessage, C>(_ pointer: UnsafeMutablePointer<C>?) -> M? {
         guard let pointer else { return nil }
         return M(c: UnsafeRawPointer(pointer))
     }
 
     /// A repeated member of messages.
+    @inlinable
     public static func messages<M: GeneratedMessage, C>(
         _ count: Int,
         _ array: UnsafeMutablePointer<UnsafeMutablePointer<C>?>?

@@ -7,22 +7,32 @@ internal import Glibc
 /// `Arena.limitBytes`, hence a precondition.
 extension Arena {
     /// An initialised and filled C struct of the message.
+    @inlinable
     func message<M: GeneratedMessage>(_ message: M) -> UnsafeMutableRawPointer {
-        let descriptor = M.descriptor.assumingMemoryBound(to: ProtobufCMessageDescriptor.self)
-        let memory = room(descriptor.pointee.sizeof_message)
-        protobuf_c_message_init(descriptor, memory)
+        let memory = makeMessage(M.descriptor)
         message.fill(memory, self)
         return memory
     }
 
-    private func room(_ size: Int) -> UnsafeMutableRawPointer {
+    /// An initialised C struct.
+    @usableFromInline
+    func makeMessage(_ descriptor: UnsafeRawPointer) -> UnsafeMutableRawPointer {
+        let descriptor = descriptor.assumingMemoryBound(to: ProtobufCMessageDescriptor.self)
+        let memory = room(descriptor.pointee.sizeof_message)
+        protobuf_c_message_init(descriptor, memory)
+        return memory
+    }
+
+    @usableFromInline
+    func room(_ size: Int) -> UnsafeMutableRawPointer {
         guard let memory = allocate(size) else {
             preconditionFailure("a message to send is over the arena's \(Arena.limitBytes) bytes; send it in parts")
         }
         return memory
     }
 
-    private func array<T>(_ count: Int, of type: T.Type) -> UnsafeMutablePointer<T> {
+    @inlinable
+    func array<T>(_ count: Int, of type: T.Type) -> UnsafeMutablePointer<T> {
         room(count * MemoryLayout<T>.stride).bindMemory(to: T.self, capacity: count)
     }
 
@@ -54,6 +64,7 @@ extension Arena {
     }
 
     /// A repeated member of numbers.
+    @inlinable
     public func numbers<T: BitwiseCopyable>(_ numbers: [T]) -> (Int, UnsafeMutablePointer<T>?) {
         guard !numbers.isEmpty else { return (0, nil) }
         let array = array(numbers.count, of: T.self)
@@ -62,6 +73,7 @@ extension Arena {
     }
 
     /// A repeated member of C records, such as those of bytes.
+    @inlinable
     public func records<T, C>(_ values: [T], _ record: (T) -> C) -> (Int, UnsafeMutablePointer<C>?) {
         guard !values.isEmpty else { return (0, nil) }
         let array = array(values.count, of: C.self)
@@ -73,6 +85,7 @@ extension Arena {
     public func flags(_ flags: [Bool]) -> (Int, UnsafeMutablePointer<Int32>?) { numbers(flags.map { $0 ? 1 : 0 }) }
 
     /// A repeated member of enum values, which are 32 bits wide in C.
+    @inlinable
     public func values<E: GeneratedEnum, C>(_ values: [E]) -> (Int, UnsafeMutablePointer<C>?) {
         precondition(MemoryLayout<C>.size == 4, "a C enum is four bytes (PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE)")
         let (count, numbers) = numbers(values.map(\.rawValue))
@@ -80,6 +93,7 @@ extension Arena {
     }
 
     /// A message member; nil stays unset.
+    @inlinable
     public func message<M: GeneratedMessage, C>(_ message: M?) -> UnsafeMutablePointer<C>? {
         guard let message else { return nil }
         let memory: UnsafeMutableRawPointer = self.message(message)
@@ -87,6 +101,7 @@ extension Arena {
     }
 
     /// A repeated member of messages.
+    @inlinable
     public func messages<M: GeneratedMessage, C>(
         _ messages: [M]
     ) -> (Int, UnsafeMutablePointer<UnsafeMutablePointer<C>?>?) {

@@ -20,39 +20,60 @@ extension GeneratedMessage {
         String(cString: descriptor.assumingMemoryBound(to: ProtobufCMessageDescriptor.self).pointee.name)
     }
 
+    // Inlinable, here and in CReading and CWriting, so that the module of the messages has code for each type instead
+    // of code that looks types up.
+
     /// Decodes a message: wire check, unpack into the thread's arena, copy out.
+    @inlinable
     public init(serialized bytes: UnsafeRawBufferPointer) throws(WireError) {
         try self.init(serialized: bytes, limits: .standard, arena: .ofThread)
     }
 
+    @inlinable
     init(serialized bytes: UnsafeRawBufferPointer, limits: WireLimits, arena: Arena) throws(WireError) {
-        let descriptor = Self.descriptor.assumingMemoryBound(to: ProtobufCMessageDescriptor.self)
-        try WireCheck.check(bytes, descriptor, limits: limits)
         defer { arena.reset() }
-        guard
-            let message = protobuf_c_message_unpack(
-                descriptor,
-                arena.allocator,
-                bytes.count,
-                bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-            )
-        else {
-            throw WireError(reason: "the message could not be unpacked within \(Arena.limitBytes) bytes of memory")
-        }
-        self.init(c: UnsafeRawPointer(message))
+        self.init(c: try arena.unpack(bytes, Self.descriptor, limits))
     }
 
     /// Encodes the message after `prefix` zero bytes.
+    @inlinable
     public func serialized(prefix: Int) -> [UInt8] {
         let arena = Arena.ofThread
         defer { arena.reset() }
-        let message = arena.message(self).assumingMemoryBound(to: ProtobufCMessage.self)
-        let size = protobuf_c_message_get_packed_size(message)
-        return [UInt8](unsafeUninitializedCapacity: prefix + size) { buffer, count in
-            buffer.baseAddress?.update(repeating: 0, count: prefix)
-            if size > 0 { protobuf_c_message_pack(message, buffer.baseAddress! + prefix) }
-            count = prefix + size
+        return arena.pack(arena.message(self), prefix: prefix)
+    }
+}
+
+extension Arena {
+    /// The C struct of a message out of its bytes, after the wire check.
+    @usableFromInline
+    func unpack(
+        _ bytes: UnsafeRawBufferPointer,
+        _ descriptor: UnsafeRawPointer,
+        _ limits: WireLimits
+    ) throws(WireError) -> UnsafeRawPointer {
+        let descriptor = descriptor.assumingMemoryBound(to: ProtobufCMessageDescriptor.self)
+        try WireCheck.check(bytes, descriptor, limits: limits)
+        let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        guard let message = protobuf_c_message_unpack(descriptor, allocator, bytes.count, start) else {
+            throw WireError(reason: "the message could not be unpacked within \(Arena.limitBytes) bytes of memory")
         }
+        return UnsafeRawPointer(message)
+    }
+
+    /// The bytes of a C struct after `prefix` zero bytes.
+    @usableFromInline
+    func pack(_ message: UnsafeMutableRawPointer, prefix: Int) -> [UInt8] {
+        let message = message.assumingMemoryBound(to: ProtobufCMessage.self)
+        let size = protobuf_c_message_get_packed_size(message)
+        // Zeroing it all costs less than what `unsafeUninitializedCapacity` looks up at run time.
+        var bytes = [UInt8](repeating: 0, count: prefix + size)
+        if size > 0 {
+            bytes.withUnsafeMutableBufferPointer { buffer in
+                _ = protobuf_c_message_pack(message, buffer.baseAddress! + prefix)
+            }
+        }
+        return bytes
     }
 }
 

@@ -11,6 +11,7 @@ extension Arena {
     }()
 
     /// This thread's arena, made at its first use.
+    @usableFromInline
     static var ofThread: Arena {
         if let pointer = pthread_getspecific(key) {
             return Unmanaged<Arena>.fromOpaque(pointer).takeUnretainedValue()
