@@ -6,7 +6,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from . import c_messages, descriptors, layout, swift_client, swift_messages, swift_services
+from . import baseline, c_messages, descriptors, layout, swift_client, swift_messages, swift_services
 from .layout import Layout
 from .output import GenerationError, Output
 
@@ -14,7 +14,9 @@ from .output import GenerationError, Output
 def generate(where: Layout, server) -> Output:
     """Everything of a layout; `server` makes migrated databases, or is None to leave the queries alone."""
     out = Output(where.root)
-    api = descriptors.read(descriptors.compile_protos(where.protos, where.provided), where.protos if where.provided else None)
+    files = descriptors.compile_protos(where.protos, where.provided)
+    api = descriptors.read(files, where.protos if where.provided else None)
+    baseline.check(where.root, api)
     c = c_messages.generate(api, where, out)
     swift_messages.generate(api, c, where, out)
     swift_services.generate(api, where, out)
@@ -31,9 +33,13 @@ def main() -> int:
     parser.add_argument("--root", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if anything committed is out of date")
     parser.add_argument("--no-sql", action="store_true", help="leave the typed queries alone")
+    parser.add_argument("--baseline", action="store_true", help="make this contract the released one, and nothing else")
     parser.add_argument("--list", action="store_true", help="print the paths of the generated files")
     arguments = parser.parse_args()
     root = arguments.root
+    if arguments.baseline:
+        baseline.write(root, descriptors.compile_protos(root / "proto"))
+        return 0
     begin = time.monotonic()
     layouts = [layout.project(root)]
     if (root / "Tests/Fixture/proto").exists():

@@ -40,6 +40,7 @@ class Enum:
     comment: str
     values: list[EnumValue]
     has_negative: bool
+    reserved: set[int] = field(default_factory=set)
 
 
 @dataclass
@@ -102,6 +103,7 @@ class Message:
     nested: list["Message"] = field(default_factory=list)
     enums: list[Enum] = field(default_factory=list)
     is_map_entry: bool = False
+    reserved: set[int] = field(default_factory=set)
 
     @property
     def short(self) -> str:
@@ -138,13 +140,14 @@ class File:
     package: str
     is_provided: bool  # its C and Swift come from another module
     proto: descriptor_pb2.FileDescriptorProto
+    is_checked: bool = True
     messages: list[Message] = field(default_factory=list)  # top-level
     enums: list[Enum] = field(default_factory=list)
     services: list[Service] = field(default_factory=list)
 
     @property
     def is_ours(self) -> bool:
-        return self.package.startswith("trellis.")
+        return self.is_checked and self.package.startswith("trellis.")
 
 
 @dataclass
@@ -225,17 +228,22 @@ class Comments:
         return self.by_path.get(tuple(path), "")
 
 
-def read(files: descriptor_pb2.FileDescriptorSet, proto_root: Path | None = None) -> API:
+def read(
+    files: descriptor_pb2.FileDescriptorSet, proto_root: Path | None = None, is_released: bool = False
+) -> API:
     """Turns descriptors into the model, and refuses what the generated code has no form for. With `proto_root`, files
-    that are not below it are provided by another module."""
+    that are not below it are provided by another module. A released contract has no comments any more, and was checked
+    when it was made."""
     options = Options(files)
     api = API([], {}, {})
     protos = sorted(files.file, key=lambda f: f.name)
     for proto in protos:
         is_provided = proto_root is not None and not (proto_root / proto.name).exists()
-        api.files.append(_declare(api, File(proto.name, proto.package, is_provided, proto)))
+        api.files.append(_declare(api, File(proto.name, proto.package, is_provided, proto, not is_released)))
     for file in api.files:
         _fill(api, file, options)
+    if is_released:
+        return api
     _check_names(api)
     for file in api.own_files():
         for message in api.all_messages(file):
@@ -257,14 +265,16 @@ def _declare(api: API, file: File) -> File:
             EnumValue(v.name, v.number, comments[path + [2, i]], names.enum_case(proto.name, v.name))
             for i, v in enumerate(proto.value)]
         result = Enum(full, swift_name(full, proto.name, outer), file.path, comments[path], values,
-                      any(v.number < 0 for v in proto.value))
+                      any(v.number < 0 for v in proto.value),
+                      {n for r in proto.reserved_range for n in range(r.start, r.end + 1)})
         api.enums[full] = result
         return result
 
     def message(proto, path, scope, outer) -> Message:
         full = f"{scope}.{proto.name}"
         result = Message(full, swift_name(full, proto.name, outer), file.path, comments[path],
-                         is_map_entry=proto.options.map_entry)
+                         is_map_entry=proto.options.map_entry,
+                         reserved={n for r in proto.reserved_range for n in range(r.start, min(r.end, r.start + 10_000))})
         api.messages[full] = result
         result.enums = [enum(e, path + [4, i], full, result.swift) for i, e in enumerate(proto.enum_type)]
         result.nested = [message(m, path + [3, i], full, result.swift) for i, m in enumerate(proto.nested_type)]
