@@ -115,7 +115,7 @@ def populate(api, tenant, marker):
     request.release.framework, request.release.version, request.release.title = "private", "1", f"framework {marker}"
     request.concepts.add(kind=kinds.CONCEPT_KIND_SDG_GOAL, code="1", name=f"goal {marker}")
     request.concepts.add(kind=kinds.CONCEPT_KIND_SDG_TARGET, code="1.1", name=f"target {marker}")
-    edge = request.edges.add(kind=kinds.EDGE_KIND_CHILD)
+    edge = request.edges.add(kind=kinds.EDGE_KIND_RELATED)
     edge.source.kind, edge.source.code = kinds.CONCEPT_KIND_SDG_GOAL, "1"
     edge.target.kind, edge.target.code = kinds.CONCEPT_KIND_SDG_TARGET, "1.1"
     reference.ImportRelease(request)
