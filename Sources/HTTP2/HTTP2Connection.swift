@@ -182,9 +182,10 @@ public final class HTTP2Connection: @unchecked Sendable {
         watchFor(stalled: !unwritten.isEmpty)
     }
 
-    /// While the peer takes nothing, nothing is taken from it, so that it cannot make us owe it more.
+    /// While a client takes nothing, nothing is taken from it, so that it cannot make us owe it more. A client goes on
+    /// reading: two ends that both wait for the other to read would wait for ever.
     private func watchFor(stalled: Bool) {
-        var interest: Readiness = stalled ? .writable : .readable
+        var interest: Readiness = !stalled ? .readable : session.role == .server ? .writable : [.readable, .writable]
         if transport.wantsWritable { interest.insert(.writable) }
         if watcher?.interest != interest { watcher?.interest = interest }
     }
