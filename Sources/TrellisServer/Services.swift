@@ -1,13 +1,19 @@
+import Protobuf
 import RPCServer
 import RPCServices
+import TrellisAPI
 
 /// Every service of the server.
 enum Services {
+    /// What tools are told of the contract.
+    private static let reflection = Reflection(files: DescriptorPool.trellis.files.map(\.serialized))
+
     /// Registers the methods of all services.
     static func register(in router: Router, health: Health) {
         router.register(tenancy: TenancyHandlers())
         router.register(reference: ReferenceHandlers())
         router.register(search: SearchHandlers())
         router.register(health: health)
+        router.register(reflection: reflection)
     }
 }

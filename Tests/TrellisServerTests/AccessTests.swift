@@ -4,6 +4,7 @@ import Protobuf
 import RPC
 import RPCClient
 import Tenancy
+import TestSupport
 import Testing
 import TrellisAPI
 import TrellisServer

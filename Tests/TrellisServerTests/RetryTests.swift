@@ -98,6 +98,7 @@ struct RetryTests {
             }
             #expect(events.map { $0.method.split(separator: "/").last } == ["IssueTenantKey", "CreateApiKey"])
             #expect(events.map(\.actorKind) == ["platform", "service"])
+            #expect(events.last?.request == #"{"displayName": "k", "permissions": ["*"]}"#)
             #expect(!events.contains { $0.request.contains("r-1") || $0.request.contains("trl_") })
             // Every row of every table of the schema, as text: neither a secret nor a request_id is in one.
             try await server.database.execute(

@@ -1,6 +1,7 @@
 import EventLoop
 import Foundation
 import Primitives
+import Protobuf
 import RPC
 import RPCClient
 import Tenancy
@@ -121,6 +122,33 @@ struct ServerTests {
             await stopped
             await server.channel.close()
             server.group.shutdown()
+        }
+    }
+
+    @Test("reflection lists every service and gives out the files that declare them")
+    func reflection() async throws {
+        try await TestServer.with { server in
+            let call = server.channel.call("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+            func ask(
+                _ question: ServerReflectionRequest.MessageRequestChoice
+            ) async throws -> ServerReflectionResponse.MessageResponseChoice? {
+                await call.send(ServerReflectionRequest(messageRequest: question).serialized())
+                return try ServerReflectionResponse(serialized: try #require(try await call.next())).messageResponse
+            }
+            guard case .listServicesResponse(let list) = try await ask(.listServices("*")) else {
+                Issue.record("no list of services")
+                return
+            }
+            let names = list.service.map(\.name)
+            #expect(names.contains("trellis.tenancy.v1.TenancyService") && names.contains("grpc.health.v1.Health"))
+            for name in names where name.hasPrefix("trellis.") {
+                guard case .fileDescriptorResponse(let files) = try await ask(.fileContainingSymbol(name)) else {
+                    Issue.record("no file for \(name)")
+                    continue
+                }
+                #expect(!files.fileDescriptorProto.isEmpty)
+            }
+            call.cancel()
         }
     }
 

@@ -31,7 +31,9 @@ public final class ServerContext: @unchecked Sendable {
     var reader: UnsafeContinuation<Void, Never>?
     var writer: UnsafeContinuation<Void, Never>?
 
-    private var values: [(key: ObjectIdentifier, value: any Sendable)] = []
+    // What interceptors left: nearly always one value, which needs no memory of its own here.
+    private var first: (key: ObjectIdentifier, value: any Sendable)?
+    private var others: [(key: ObjectIdentifier, value: any Sendable)] = []
     private var madeRequestID: String?
 
     /// Where a call is: its request arrives, its handler runs, or it has been answered or given up.
@@ -85,13 +87,18 @@ public final class ServerContext: @unchecked Sendable {
     public subscript<Key: ContextKey>(key: Key.Type) -> Key.Value? {
         get {
             let id = ObjectIdentifier(key)
-            for entry in values where entry.key == id { return entry.value as? Key.Value }
+            if let first, first.key == id { return first.value as? Key.Value }
+            for entry in others where entry.key == id { return entry.value as? Key.Value }
             return nil
         }
         set {
             let id = ObjectIdentifier(key)
-            values.removeAll { $0.key == id }
-            if let newValue { values.append((id, newValue)) }
+            if first?.key == id || (first == nil && others.isEmpty) {
+                first = newValue.map { (id, $0) }
+                return
+            }
+            others.removeAll { $0.key == id }
+            if let newValue { others.append((id, newValue)) }
         }
     }
 }

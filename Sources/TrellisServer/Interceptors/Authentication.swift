@@ -11,19 +11,25 @@ struct Authentication: ServerInterceptor {
     func willHandle(_ request: (any Message)?, _ context: ServerContext) async throws {
         let services = table[context.loop]
         guard let policy = services.policies[context.route.index], policy.scope != .public else { return }
-        let scope: Scope
+        let caller: Caller
         if let known = context.metadata.withValue("authorization", { $0.flatMap(services.doorkeeper.known) }) {
-            scope = known
+            caller = known
         } else {
             guard let header = context.metadata.withValue("authorization", { $0.map { Array($0) } }) else {
                 throw DomainError.unauthenticated(.missing)
             }
-            scope = try await services.doorkeeper.admit(header)
+            caller = try await services.doorkeeper.admit(header)
         }
+        if let call = caller.call(context.route.index) {
+            context.admittedCall = call
+            return
+        }
+        let scope = policy.scope == .tenantOrPlatform ? caller.scope.publishing : caller.scope
+        let call = Call(scope: scope, policy: policy, services: services)
         // Left before the policy is asked, so that the log names who was refused.
-        let callScope = policy.scope == .tenantOrPlatform ? scope.publishing : scope
-        context.admittedCall = Call(scope: callScope, policy: policy, services: services)
+        context.admittedCall = call
         try policy.check(scope)
+        caller.remember(call, of: context.route.index)
     }
 }
 

@@ -15,18 +15,11 @@ final class Doorkeeper: @unchecked Sendable {
     /// Callers remembered at most, a loop; about 1 KiB each.
     static let capacity = 10_000
 
-    private struct Entry {
-        let header: [UInt8]
-        let scope: Scope
-        /// In nanoseconds of `EventLoop.now`.
-        let validUntil: UInt64
-    }
-
-    private typealias Answer = Result<Scope, any Error>
+    private typealias Answer = Result<Caller, any Error>
 
     private let loop: EventLoop
     private let database: Database
-    private var entries: [UInt64: Entry] = [:]
+    private var entries: [UInt64: Caller] = [:]
     private var waiting: [[UInt8]: [CheckedContinuation<Answer, Never>]] = [:]
 
     init(_ loop: EventLoop, _ database: Database) {
@@ -35,26 +28,27 @@ final class Doorkeeper: @unchecked Sendable {
     }
 
     /// The caller behind an authorization header, if it is remembered and its lease lasts.
-    func known(_ header: UnsafeRawBufferPointer) -> Scope? {
+    func known(_ header: UnsafeRawBufferPointer) -> Caller? {
         loop.assertOnLoop()
-        guard let key = Self.key(header), let entry = entries[key], loop.now < entry.validUntil,
-            Self.equal(entry.header, header)
+        guard let key = Self.key(header), let caller = entries[key], loop.now < caller.validUntil,
+            Self.equal(caller.header, header)
         else { return nil }
-        return entry.scope
+        return caller
     }
 
     /// The caller behind an authorization header, from the database.
     ///
     /// Throws ``DomainError/unauthenticated(_:)`` or `PostgresError`.
-    func admit(_ header: [UInt8]) async throws -> Scope {
+    func admit(_ header: [UInt8]) async throws -> Caller {
         loop.assertOnLoop()
-        guard let credential = Self.credential(header) else { throw DomainError.unauthenticated(.malformed) }
+        var credential: Credential?
+        if waiting[header] == nil {
+            credential = Self.credential(header)
+            if credential == nil { throw DomainError.unauthenticated(.malformed) }
+        }
         let answer: Answer = await withCheckedContinuation { continuation in
-            if waiting[header] != nil {
-                waiting[header]?.append(continuation)
-                return
-            }
-            waiting[header] = [continuation]
+            waiting[header, default: []].append(continuation)
+            guard let credential else { return }
             // A task of its own: the call that asked first may be cancelled while others wait for the same answer.
             loop.startTask { await self.lookUp(credential, header) }
         }
@@ -67,8 +61,7 @@ final class Doorkeeper: @unchecked Sendable {
         let answer: Answer
         do {
             if let admitted = try await Admission.admit(credential, database) {
-                remember(admitted, header, asked)
-                answer = .success(admitted.scope)
+                answer = .success(remember(admitted, header, asked))
             } else {
                 answer = .failure(DomainError.unauthenticated(.refused))
             }
@@ -78,15 +71,17 @@ final class Doorkeeper: @unchecked Sendable {
         for continuation in waiting.removeValue(forKey: header) ?? [] { continuation.resume(returning: answer) }
     }
 
-    private func remember(_ admitted: Admission.Admitted, _ header: [UInt8], _ asked: UInt64) {
+    private func remember(_ admitted: Admission.Admitted, _ header: [UInt8], _ asked: UInt64) -> Caller {
         var lasts = Admission.lease
         if let expires = admitted.expires {
             lasts = min(lasts, .microseconds(max(0, expires.microseconds - Instant.now().microseconds)))
         }
-        guard let key = header.withUnsafeBytes(Self.key) else { return }
-        if entries.count >= Self.capacity { forgetStale() }
-        let validUntil = asked + UInt64(lasts / .nanoseconds(1))
-        entries[key] = Entry(header: header, scope: admitted.scope, validUntil: validUntil)
+        let caller = Caller(header, admitted.scope, validUntil: asked + UInt64(lasts / .nanoseconds(1)))
+        if let key = header.withUnsafeBytes(Self.key) {
+            if entries.count >= Self.capacity { forgetStale() }
+            entries[key] = caller
+        }
+        return caller
     }
 
     /// Makes room: forgets whose lease has run out, and everybody when that is not enough.
@@ -117,5 +112,34 @@ final class Doorkeeper: @unchecked Sendable {
         var difference: UInt8 = 0
         for index in left.indices { difference |= left[index] ^ right[index] }
         return difference == 0
+    }
+}
+
+/// Somebody who has been let in, and their calls of each method, made when they first call it.
+final class Caller: @unchecked Sendable {
+    // @unchecked: confined to its loop.
+
+    /// The authorization header, whole.
+    let header: [UInt8]
+    /// Under what their calls run.
+    let scope: Scope
+    /// Until when they are let in without asking, in nanoseconds of `EventLoop.now`.
+    let validUntil: UInt64
+    /// By ``Route/index``; only of methods that they may call.
+    private var calls: [Call?] = []
+
+    init(_ header: [UInt8], _ scope: Scope, validUntil: UInt64) {
+        self.header = header
+        self.scope = scope
+        self.validUntil = validUntil
+    }
+
+    /// The call of a method that they have called, and may.
+    func call(_ method: Int) -> Call? { method < calls.count ? calls[method] : nil }
+
+    /// Remembers that they may call a method.
+    func remember(_ call: Call, of method: Int) {
+        while calls.count <= method { calls.append(nil) }
+        calls[method] = call
     }
 }
