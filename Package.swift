@@ -188,7 +188,8 @@ let package = Package(
         .target(
             name: "FixtureAPI",
             dependencies: [
-                "CFixtureAPI", "CTrellisAPI", "TrellisAPI", "TrellisClient", "Protobuf", "RPC", "RPCServer", "RPCClient",
+                "CFixtureAPI", "CTrellisAPI", "TrellisAPI", "TrellisClient", "Protobuf", "RPC", "RPCServer",
+                "RPCClient",
                 "Postgres", "Primitives",
             ],
             path: "Tests/Fixture/Sources",
@@ -220,3 +221,16 @@ let package = Package(
         ),
     ]
 )
+
+// Fuzz targets have no main of their own: libFuzzer's takes them (scripts/fuzz).
+if Context.environment["TRELLIS_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "WireFuzz",
+            dependencies: ["Protobuf", "TrellisAPI"],
+            path: "Tests/Fuzz/Wire",
+            exclude: ["Seeds"],
+            swiftSettings: settings
+        )
+    )
+}
