@@ -154,13 +154,14 @@ public final class EventLoop: @unchecked Sendable {
     /// Where an actor that lives on this loop runs.
     public var serialExecutor: any SerialExecutor { executors.unsafelyUnwrapped.serial }
 
-    var loopTaskExecutor: LoopTaskExecutor { executors.unsafelyUnwrapped.task }
+    @usableFromInline var loopTaskExecutor: LoopTaskExecutor { executors.unsafelyUnwrapped.task }
 
     /// Starts a task on this loop, at once: `body` runs on the caller's stack until it suspends first.
     ///
     /// No trip through the queue is made to start it. The preference holds for `body` and the async functions that it
     /// calls and its child tasks, not for a `Task { }` made inside it.
     @discardableResult
+    @inlinable
     public func startTask(_ body: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
         assertOnLoop()
         return Task.immediate(executorPreference: loopTaskExecutor) { await body() }

@@ -2,8 +2,8 @@ internal import CNghttp2
 
 /// Header fields that are the same in many messages, laid out once for the library.
 ///
-/// Made for constants: the memory is never given back.
-public final class FixedHeaders: @unchecked Sendable {
+/// Made for constants: the memory is never given back, and copies cost nothing.
+public struct FixedHeaders: @unchecked Sendable {
     // @unchecked: immutable; the memory is written before it is shared.
     let fields: UnsafeMutablePointer<nghttp2_nv>
     let count: Int

@@ -36,12 +36,18 @@ public final class HTTP2Session: @unchecked Sendable {
     let pool: StreamPool
 
     /// The streams that are not over yet.
-    public private(set) var openStreams = 0
-    private var firstStream: HTTP2Stream?
+    public var openStreams: Int { streams.count }
+    /// Each holds a reference; a stream knows its position here.
+    private var streams: ContiguousArray<Unmanaged<HTTP2Stream>> = []
     private var touched: ContiguousArray<Unmanaged<HTTP2Stream>> = []
 
-    /// The stream whose header list is being read.
-    unowned(unsafe) var headerStream: HTTP2Stream?
+    /// The stream whose header list is being read, and where its fields go.
+    var headerStream: Unmanaged<HTTP2Stream>?
+    var headerStorage: Unmanaged<HeaderStorage>?
+    /// The size of that list so far, with what was not stored.
+    var headerBytes = 0
+    let headerListBytes: Int
+    let headerFieldsMax: Int
     /// Why the callbacks gave the connection up.
     var hostility: String?
     var goAway: (code: HTTP2ErrorCode, lastStream: Int32)?
@@ -56,6 +62,8 @@ public final class HTTP2Session: @unchecked Sendable {
     init(role: HTTP2Role, limits: HTTP2Limits, pool: StreamPool) {
         self.role = role
         self.limits = limits
+        headerListBytes = limits.headerListBytes
+        headerFieldsMax = limits.headerFields
         self.pool = pool
         var made: OpaquePointer?
         let options = makeOptions(limits)
@@ -157,6 +165,7 @@ public final class HTTP2Session: @unchecked Sendable {
 
     /// Tells the delegate what happened since the last time.
     public func settle() {
+        let delegate = delegate
         while !touched.isEmpty {
             // Callbacks cannot run while the delegate is told, so the list does not grow; it is walked in place.
             var index = 0
@@ -182,47 +191,74 @@ public final class HTTP2Session: @unchecked Sendable {
         }
     }
 
+    // MARK: Header lists
+
+    /// Makes a stream the one whose fields come now.
+    func beginHeaders(_ stream: Unmanaged<HTTP2Stream>, isTrailers: Bool) {
+        headerBytes = 0
+        headerStream = stream
+        headerStorage = stream._withUnsafeGuaranteedRef { stream in
+            stream.readingTrailers = isTrailers
+            return Unmanaged.passUnretained(
+                isTrailers ? stream.trailers.uniqueStorage(adding: 0) : stream.headers.uniqueStorage(adding: 0)
+            )
+        }
+    }
+
+    func endHeaders() {
+        headerStream = nil
+        headerStorage = nil
+    }
+
+    /// Marks the list that is being read as too large; its further fields are counted and dropped.
+    ///
+    /// - Returns: whether the peer may go on.
+    func headersOverflow() -> Bool {
+        headerStream?._withUnsafeGuaranteedRef { $0.headersTooLarge = true }
+        guard headerBytes > limits.hostileHeaderListBytes else { return true }
+        hostility = "a header list of more than \(limits.hostileHeaderListBytes) bytes"
+        return false
+    }
+
     // MARK: Streams
 
-    func addStream(_ id: Int32) -> HTTP2Stream {
-        let stream = pool.take()
-        stream.id = id
-        stream.session = self
-        stream.next = firstStream
-        firstStream?.previous = stream
-        firstStream = stream
-        openStreams += 1
-        return stream
+    func addStream(_ id: Int32) -> Unmanaged<HTTP2Stream> {
+        let reference = Unmanaged.passRetained(pool.take())
+        reference._withUnsafeGuaranteedRef { stream in
+            stream.id = id
+            stream.session = Unmanaged.passUnretained(self)
+            stream.position = streams.count
+        }
+        streams.append(reference)
+        return reference
     }
 
     /// Takes a stream out of the list, and keeps it for another when nobody else holds it.
     private func remove(_ reference: Unmanaged<HTTP2Stream>) {
-        let owner = reference._withUnsafeGuaranteedRef { stream in
-            let owner = stream.previous.map { $0.next } ?? firstStream
-            let next = stream.next
-            next?.previous = stream.previous
-            if let previous = stream.previous { previous.next = next } else { firstStream = next }
-            stream.next = nil
-            stream.previous = nil
+        let position = reference._withUnsafeGuaranteedRef { stream in
             stream.session = nil
             stream.dropOutput()
-            return owner
+            return stream.position
         }
-        openStreams -= 1
-        if let owner { pool.give(owner) }
+        if position < streams.count - 1 {
+            streams[position] = streams[streams.count - 1]
+            streams[position]._withUnsafeGuaranteedRef { $0.position = position }
+        }
+        streams.removeLast()
+        pool.give(reference.takeRetainedValue())
     }
 
     /// The open stream with this number; for what happens rarely.
     func findStream(_ id: Int32) -> HTTP2Stream? {
-        var next = firstStream
-        while let stream = next, stream.id != id { next = stream.next }
-        return next
+        streams.first { $0._withUnsafeGuaranteedRef { $0.id == id } }?.takeUnretainedValue()
     }
 
     /// Closes every stream for the delegate: the connection is lost.
     func abandonStreams() {
         touched.removeAll()
-        while let stream = firstStream {
+        let delegate = delegate
+        while let reference = streams.last {
+            let stream = reference.takeUnretainedValue()
             var events = stream.pending.subtracting(.endedEarly)
             stream.pending = []
             if !stream.isClosed {
@@ -231,7 +267,7 @@ public final class HTTP2Session: @unchecked Sendable {
             }
             events.insert(.closed)
             delegate?.session(self, stream: stream, did: events)
-            remove(Unmanaged.passUnretained(stream))
+            remove(reference)
         }
     }
 
@@ -240,25 +276,18 @@ public final class HTTP2Session: @unchecked Sendable {
     /// - Parameter fixed: the fields that are always the same, pseudo fields first.
     /// - Returns: nil when the connection takes no more streams.
     public func request(_ fixed: FixedHeaders, _ more: HeaderFields) -> HTTP2Stream? {
-        let stream = addStream(0)
+        let reference = addStream(0)
+        let stream = reference.takeUnretainedValue()
         var provider = dataProvider(stream)
         let id = withFields(fixed, more) { fields, count in
-            nghttp2_submit_request(
-                handle,
-                nil,
-                fields,
-                count,
-                &provider,
-                Unmanaged.passUnretained(stream).toOpaque()
-            )
+            nghttp2_submit_request(handle, nil, fields, count, &provider, reference.toOpaque())
         }
         guard id > 0 else {
             stream.isClosed = true
-            remove(Unmanaged.passUnretained(stream))
+            remove(reference)
             return nil
         }
         stream.id = id
-        stream.submitted = true
         hasOutput?()
         return stream
     }

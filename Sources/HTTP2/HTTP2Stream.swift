@@ -54,16 +54,16 @@ public final class HTTP2Stream: @unchecked Sendable {
         case trailers(FixedHeaders, HeaderFields)
     }
 
-    // Cleared when the stream leaves its session, which outlives it there.
-    unowned(unsafe) var session: HTTP2Session?
+    /// Nil once the stream has left its session, which outlives it there.
+    var session: Unmanaged<HTTP2Session>?
+    /// Where it stands among the session's streams.
+    var position = 0
     var pending: Events = []
-    var headerBytes = 0
     var readingTrailers = false
     var unacknowledged = 0
     var isDeferred = false
     var wantsDrained = false
     var ending = Ending.open
-    var submitted = false
 
     private var chunk: [UInt8] = []
     private var chunkOffset = 0
@@ -71,15 +71,13 @@ public final class HTTP2Stream: @unchecked Sendable {
     private var nextChunk = 0
     private(set) var outboundBytes = 0
 
-    // The session's list of live streams: it owns the first one, each owns the next.
-    var next: HTTP2Stream?
-    unowned(unsafe) var previous: HTTP2Stream?
-
     init() {}
 
     /// Whether as much waits to be sent as may wait; the writer then waits for ``Events/drained``.
     public var isFull: Bool {
-        guard let session, outboundBytes >= session.limits.streamOutputBytes, !isClosed else { return false }
+        guard let session, !isClosed,
+            outboundBytes >= session._withUnsafeGuaranteedRef({ $0.limits.streamOutputBytes })
+        else { return false }
         wantsDrained = true
         return true
     }
@@ -117,14 +115,13 @@ public final class HTTP2Stream: @unchecked Sendable {
     /// - Parameter ended: whether the header list is the whole response.
     public func respond(_ fixed: FixedHeaders, _ more: HeaderFields = HeaderFields(), ended: Bool = false) {
         guard !isClosed, let session else { return }
-        submitted = true
-        session.submitResponse(self, fixed, more, ended: ended)
+        session._withUnsafeGuaranteedRef { $0.submitResponse(self, fixed, more, ended: ended) }
     }
 
     /// Ends the stream at once, in both directions.
     public func reset(_ code: HTTP2ErrorCode) {
         guard !isClosed, let session else { return }
-        session.submitReset(self, code)
+        session._withUnsafeGuaranteedRef { $0.submitReset(self, code) }
     }
 
     /// Lets the peer send more: as many bytes as have come, but for the last `keeping` ones, which wait for their
@@ -133,13 +130,13 @@ public final class HTTP2Stream: @unchecked Sendable {
         let count = unacknowledged - keeping
         guard count > 0, let session else { return }
         unacknowledged = keeping
-        session.consumed(self, count)
+        session._withUnsafeGuaranteedRef { $0.consumed(self, count) }
     }
 
     private func resume() {
         guard isDeferred, let session else { return }
         isDeferred = false
-        session.resume(self)
+        session._withUnsafeGuaranteedRef { $0.resume(self) }
     }
 
     /// Copies as much of what is queued as fits, for a DATA frame.
@@ -184,15 +181,11 @@ public final class HTTP2Stream: @unchecked Sendable {
         attachment = nil
         session = nil
         pending = []
-        headerBytes = 0
         readingTrailers = false
         unacknowledged = 0
         isDeferred = false
         wantsDrained = false
-        submitted = false
         dropOutput()
-        next = nil
-        previous = nil
     }
 
     /// Forgets what is queued.

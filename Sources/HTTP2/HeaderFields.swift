@@ -94,7 +94,8 @@ public struct HeaderFields: @unchecked Sendable {
         }
     }
 
-    private mutating func uniqueStorage(adding bytes: Int) -> HeaderStorage {
+    /// The storage, made or copied if it is shared.
+    mutating func uniqueStorage(adding bytes: Int) -> HeaderStorage {
         if let storage, isKnownUniquelyReferenced(&self.storage) {
             _ = storage
         } else {

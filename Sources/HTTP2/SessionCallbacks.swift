@@ -54,23 +54,21 @@ private func onBeginHeaders(
     return session._withUnsafeGuaranteedRef { session in
         let id = frame.pointee.hd.stream_id
         if let known = stream(handle, id) {
-            known._withUnsafeGuaranteedRef { stream in
-                // A client's first list is the response's (an informational one is read over); the next one is trailers.
-                stream.readingTrailers = frame.pointee.headers.cat == NGHTTP2_HCAT_HEADERS
-                stream.headerBytes = 0
-                session.headerStream = stream
-            }
+            // A client's first list is the response's (an informational one is read over); the next one is trailers.
+            let isTrailers = frame.pointee.headers.cat == NGHTTP2_HCAT_HEADERS
+            session.beginHeaders(known, isTrailers: isTrailers)
         } else if session.role == .server {
             let stream = session.addStream(id)
-            nghttp2_session_set_stream_user_data(handle, id, Unmanaged.passUnretained(stream).toOpaque())
-            session.headerStream = stream
+            nghttp2_session_set_stream_user_data(handle, id, stream.toOpaque())
+            session.beginHeaders(stream, isTrailers: false)
         } else {
-            session.headerStream = nil
+            session.endHeaders()
         }
         return 0
     }
 }
 
+/// Called for each field: no reference is counted on the way.
 private func onHeader(
     _ handle: OpaquePointer?,
     _ frame: UnsafePointer<nghttp2_frame>?,
@@ -83,19 +81,19 @@ private func onHeader(
 ) -> Int32 {
     guard let session = session(userData) else { return failure }
     return session._withUnsafeGuaranteedRef { session in
-        guard let stream = session.headerStream else { return 0 }
-        stream.headerBytes += nameLength + valueLength + 32
-        let count = stream.readingTrailers ? stream.trailers.count : stream.headers.count
-        guard stream.headerBytes <= session.limits.headerListBytes, count < session.limits.headerFields else {
-            stream.headersTooLarge = true
-            guard stream.headerBytes > session.limits.hostileHeaderListBytes else { return 0 }
-            session.hostility = "a header list of more than \(session.limits.hostileHeaderListBytes) bytes"
-            return failure
+        guard let storage = session.headerStorage else { return 0 }
+        let bytes = session.headerBytes + nameLength + valueLength + 32
+        session.headerBytes = bytes
+        return storage._withUnsafeGuaranteedRef { storage in
+            guard bytes <= session.headerListBytes, storage.count < session.headerFieldsMax else {
+                return session.headersOverflow() ? 0 : failure
+            }
+            storage.append(
+                UnsafeRawBufferPointer(start: name, count: nameLength),
+                UnsafeRawBufferPointer(start: value, count: valueLength)
+            )
+            return 0
         }
-        let name = UnsafeRawBufferPointer(start: name, count: nameLength)
-        let value = UnsafeRawBufferPointer(start: value, count: valueLength)
-        if stream.readingTrailers { stream.trailers.append(name, value) } else { stream.headers.append(name, value) }
-        return 0
     }
 }
 
@@ -145,7 +143,7 @@ private func onFrameReceived(
                 if !stream.readingTrailers { events.insert(.headers) }
                 if !events.isEmpty { session.touch(stream, events) }
             }
-            session.headerStream = nil
+            session.endHeaders()
         case NGHTTP2_DATA.rawValue:
             if ends {
                 stream(handle, header.stream_id)?._withUnsafeGuaranteedRef { stream in
@@ -235,7 +233,7 @@ private func onStreamClosed(
             guard !stream.isClosed else { return }
             stream.isClosed = true
             stream.errorCode = HTTP2ErrorCode(rawValue: code)
-            if session.headerStream === stream { session.headerStream = nil }
+            if session.headerStream?.toOpaque() == known.toOpaque() { session.endHeaders() }
             // What nobody took still counts for the connection's window.
             if stream.unacknowledged > 0 {
                 nghttp2_session_consume_connection(handle, stream.unacknowledged)
@@ -279,8 +277,9 @@ func readBody(
                 guard code == 0 else { return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
             }
         }
+        guard stream.wantsDrained else { return count }
         session._withUnsafeGuaranteedRef { session in
-            if stream.wantsDrained, stream.outboundBytes <= session.limits.streamOutputBytes / 2 {
+            if stream.outboundBytes <= session.limits.streamOutputBytes / 2 {
                 stream.wantsDrained = false
                 session.touch(stream, .drained)
             }

@@ -7,7 +7,8 @@ final class ServerConnection: HTTP2SessionDelegate {
     let http2: HTTP2Connection
     /// Where it stands among its loop's connections.
     var position = 0
-    private unowned let owner: ServerLoop
+    // Outlives its connections, which it closes first.
+    private unowned(unsafe) let owner: ServerLoop
     private var heldBytes = 0
     private var knownPeer: String?
 

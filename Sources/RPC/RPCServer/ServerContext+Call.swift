@@ -20,11 +20,6 @@ extension ServerContext {
 
     /// Waits for one whole message and the end of the request.
     private func gather(_ stream: HTTP2Stream) {
-        guard hold(stream.inbound.count) else {
-            return end(
-                Status(.resourceExhausted, "too many requests of this connection are incomplete; send fewer at once")
-            )
-        }
         stream.acknowledge()
         let limit = connection.limits.messageBytes
         switch MessageFraming.next(in: stream.inbound.bytes, limit: limit) {
@@ -33,9 +28,9 @@ extension ServerContext {
             guard stream.inbound.count == MessageFraming.prefixBytes + length else {
                 return end(Status(.unimplemented, "\(route.path) takes one request message, and more came"))
             }
-            if stream.remoteEnded { start() }
+            if stream.remoteEnded { start() } else { hold(stream) }
         case .incomplete:
-            guard stream.remoteEnded else { return }
+            guard stream.remoteEnded else { return hold(stream) }
             end(
                 stream.inbound.count == 0
                     ? Status(.unimplemented, "\(route.path) takes one request message, and none came")
@@ -53,10 +48,12 @@ extension ServerContext {
         if !isFinished { self.task = task }
     }
 
-    private func hold(_ bytes: Int) -> Bool {
-        let more = bytes - heldBytes
-        heldBytes = bytes
-        return connection.hold(more)
+    /// Counts a request that is not whole against what its connection and loop may hold.
+    private func hold(_ stream: HTTP2Stream) {
+        let more = stream.inbound.count - heldBytes
+        heldBytes += more
+        guard !connection.hold(more) else { return }
+        end(Status(.resourceExhausted, "too many requests of this connection are incomplete; send fewer at once"))
     }
 
     private func release() {
