@@ -115,7 +115,7 @@ enum ImportReferenceCommand {
                 edge.source.flatMap { source in edge.target.map { "\(source.code) -> \($0.code)" } }
             }
             lines.append(
-                "\(dangling) edges lead to concepts that are not there: \(some.joined(separator: ", "))"
+                "\(dangling) \(dangling == 1 ? "edge leads to a concept that is" : "edges lead to concepts that are") not there: \(some.joined(separator: ", "))"
                     + (Int(dangling) > some.count ? ", ..." : "")
             )
         }

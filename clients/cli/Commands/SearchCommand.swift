@@ -44,9 +44,7 @@ enum SearchCommand {
         let view = SearchView(width: Terminal.width(.output), colours: Terminal.colours(.output))
         context.show(SearchView.json(response), view.lines(response))
         if !response.nextPageToken.isEmpty {
-            context.note(
-                "there is more: --limit shows more at once, --page-token '\(response.nextPageToken)' the next page"
-            )
+            context.note("there is more: --limit shows more at once, --json has the token of the next page")
         }
     }
 }
