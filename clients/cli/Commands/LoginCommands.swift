@@ -59,7 +59,10 @@ enum LoginCommands {
         let (current, all) = try context.session.home.profiles()
         var table = TextTable(header: ["", "NAME", "ADDRESS"])
         for profile in all {
-            table.add([profile.name == current ? "*" : "", profile.name, profile.credentials.address])
+            table.add([
+                profile.name == current ? "*" : "", profile.name,
+                profile.credentials.address ?? "of this home's server",
+            ])
         }
         context.show(
             .object([
@@ -68,7 +71,10 @@ enum LoginCommands {
                     "profiles",
                     .array(
                         all.map {
-                            .object([("name", .string($0.name)), ("address", .string($0.credentials.address))])
+                            .object([
+                                ("name", .string($0.name)),
+                                ("address", $0.credentials.address.map { .string($0) } ?? .null),
+                            ])
                         }
                     )
                 ),

@@ -71,9 +71,9 @@ struct SearchView {
             ? "\(hit.framework) \(hit.conceptCode)" : hit.chunkPosition > 0 ? "part \(hit.chunkPosition + 1)" : ""
         let title = DisplayWidth.printable(hit.title)
         let head = what.isEmpty ? title : "\(what)  \(title)"
-        var lines = [
-            DisplayWidth.padded("\(number).", to: 4) + bold(DisplayWidth.truncated(head, to: room))
-        ]
+        var lines = DisplayWidth.wrapped(head, to: room).prefix(3).enumerated().map { index, line in
+            DisplayWidth.padded(index == 0 ? "\(number)." : "", to: 4) + bold(line)
+        }
         if let snippet = hit.snippet, snippet.text != hit.title {
             lines += DisplayWidth.wrapped(marked(snippet), to: room).prefix(4).map { "    \($0)" }
         }

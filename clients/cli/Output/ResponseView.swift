@@ -39,7 +39,7 @@ struct ResponseView {
 
     private func table(_ rows: [JSONValue], of element: String) -> [String] {
         let columns = (catalog.messages[element]?.fields ?? []).filter { field in
-            guard Self.isCell(field) else { return false }
+            guard isCell(field) else { return false }
             return rows.contains { row in row[field.jsonName].map { !Self.isEmpty($0) } ?? false }
         }
         var table = TextTable(header: columns.map { $0.name.uppercased().replacing("_", with: " ") })
@@ -47,13 +47,21 @@ struct ResponseView {
         return table.lines(width: width)
     }
 
-    /// Lists, messages and long JSON have no place in a row.
-    private static func isCell(_ field: CatalogField) -> Bool {
+    /// Lists of messages and long JSON have no place in a row; of a message, what names it has.
+    private func isCell(_ field: CatalogField) -> Bool {
         if field.isMap || field.name.hasSuffix("_json") || field.name.hasSuffix("_hash") || field.name == "etag" {
             return false
         }
-        if case .message(let name) = field.kind { return WellKnown.isScalar(name) && !field.isRepeated }
+        if case .message(let name) = field.kind {
+            return !field.isRepeated && (WellKnown.isScalar(name) || !naming(name).isEmpty)
+        }
         return !field.isRepeated || field.kind == .string
+    }
+
+    /// The fields of a message by which people know what it is.
+    private func naming(_ message: String) -> [CatalogField] {
+        let names = ["framework", "kind", "code", "slug", "name", "display_name", "title", "email"]
+        return names.compactMap { catalog.messages[message]?.field($0) }
     }
 
     private static func isEmpty(_ value: JSONValue) -> Bool {
@@ -65,6 +73,10 @@ struct ResponseView {
 
     private func cell(_ value: JSONValue?, _ field: CatalogField) -> String {
         guard let value, !Self.isEmpty(value) else { return "" }
+        if case .message(let name) = field.kind, !WellKnown.isScalar(name) {
+            let parts = naming(name).map { field in value[field.jsonName].map { cell($0, field) } ?? "" }
+            return parts.filter { !$0.isEmpty }.joined(separator: " ")
+        }
         if case .array(let elements) = value { return elements.map { self.text($0, field) }.joined(separator: ", ") }
         let text = self.text(value, field)
         return width == nil ? DisplayWidth.truncated(text, to: Self.longestCell) : text

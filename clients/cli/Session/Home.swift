@@ -12,9 +12,10 @@ struct Home {
         return "\(userHome)/.trellis"
     }
 
-    /// An address and a key that belong together.
+    /// A key, and where the server is that knows it.
     struct Credentials: Equatable {
-        var address: String
+        /// `nil` for the server of this home folder, wherever it listens at the time.
+        var address: String?
         var token: String
     }
 
@@ -35,18 +36,20 @@ struct Home {
         guard let value = try read(profilesFile) else { return (nil, []) }
         var all: [(name: String, credentials: Credentials)] = []
         for (name, profile) in value["profiles"]?.members ?? [] {
-            guard let address = profile["address"]?.text, let token = profile["token"]?.text else {
-                throw UsageError("'\(profilesFile)': the profile '\(name)' has no address or no token: log in again")
+            guard let token = profile["token"]?.text else {
+                throw UsageError("'\(profilesFile)': the profile '\(name)' has no token: log in again")
             }
-            all.append((name, Credentials(address: address, token: token)))
+            all.append((name, Credentials(address: profile["address"]?.text, token: token)))
         }
         return (value["current"]?.text, all)
     }
 
-    /// Stores a key under a name and makes it the one in use.
+    /// Stores a key under a name and makes it the one in use. The address of this home's own server is not kept: after
+    /// its next start it may be another.
     func store(_ name: String, _ credentials: Credentials) throws {
         var all = try profiles().all.filter { $0.name != name }
-        all.append((name, credentials))
+        let isOwn = try server()?.address == credentials.address
+        all.append((name, Credentials(address: isOwn ? nil : credentials.address, token: credentials.token)))
         try write(current: name, all)
     }
 
@@ -84,12 +87,9 @@ struct Home {
 
     private func write(current: String?, _ all: [(name: String, credentials: Credentials)]) throws {
         let profiles = all.sorted { $0.name < $1.name }.map { profile -> (key: String, value: JSONValue) in
-            (
-                profile.name,
-                .object([
-                    ("address", .string(profile.credentials.address)), ("token", .string(profile.credentials.token)),
-                ])
-            )
+            var members: [(key: String, value: JSONValue)] = [("token", .string(profile.credentials.token))]
+            if let address = profile.credentials.address { members.append(("address", .string(address))) }
+            return (profile.name, .object(members))
         }
         let value = JSONValue.object([
             ("current", current.map { .string($0) } ?? .null), ("profiles", .object(profiles)),

@@ -57,8 +57,8 @@ struct Session {
             (token, tokenSource) = (nil, "nowhere")
         }
         address =
-            parsed["address"] ?? environment("TRELLIS_ADDRESS") ?? stored?.credentials.address
-            ?? Self.standardAddress
+            try parsed["address"] ?? environment("TRELLIS_ADDRESS") ?? stored?.credentials.address
+            ?? home.server()?.address ?? Self.standardAddress
     }
 
     private static func stored(
