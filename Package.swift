@@ -213,6 +213,10 @@ let package = Package(
         tests("DomainTests", ["Domain", "Tenancy", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("TenancyTests", ["Tenancy", "Domain", "Postgres", "TrellisAPI", "Primitives"]),
         tests(
+            "TrellisClientTests",
+            ["TrellisClient", "TrellisServer", "TrellisAPI", "TestSupport", "RPC", "EventLoop", "Files", log]
+        ),
+        tests(
             "TrellisServerTests",
             [
                 "TrellisServer", "Domain", "Tenancy", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
