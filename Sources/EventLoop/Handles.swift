@@ -99,7 +99,7 @@ public final class FDWatcher {
             if newValue.isEmpty {
                 uv_poll_stop(base.poll)
             } else {
-                uv_poll_start(base.poll, newValue.rawValue, onPoll)
+                uv_poll_start(base.poll, newValue.rawValue, Self.onPoll)
             }
         }
     }
@@ -110,11 +110,17 @@ public final class FDWatcher {
         base.closeHandle()
     }
 
-    private let onPoll: uv_poll_cb = { handle, status, events in
+    private static let onPoll: uv_poll_cb = { handle, status, events in
         guard let data = handle?.pointee.data else { return }
         let poll = Unmanaged<Poll>.fromOpaque(data).takeUnretainedValue()
-        // An error of the descriptor itself is found by whoever reads it next.
-        poll.handler?(status < 0 ? [.readable, .disconnected] : Readiness(rawValue: events))
+        guard status < 0 else {
+            poll.handler?(Readiness(rawValue: events))
+            return
+        }
+        // The descriptor has an error, which whoever reads it finds, after what arrived before it: a peer that is killed
+        // leaves both. libuv has ended the watch; it goes on until the owner has read so far and closes it.
+        poll.handler?([.readable, .disconnected])
+        if !poll.isClosed, !poll.interest.isEmpty { uv_poll_start(poll.poll, poll.interest.rawValue, FDWatcher.onPoll) }
     }
 }
 

@@ -15,14 +15,14 @@ private func withCluster(
         var options = PrivateCluster.Options(home: home, connections: 30, major: TestCluster.major)
         options.forTests = true
         try await onLoop { [options] loop in
-            let cluster = try await Offload.run { try PrivateCluster.start(options, logger: silent) }
+            let cluster = try await onThread { try PrivateCluster.start(options, logger: silent) }
             do {
                 try await use(cluster, loop, body)
             } catch {
                 cluster.stop()
                 throw error
             }
-            try await Offload.run { cluster.stop() }
+            try await onThread { cluster.stop() }
         }
     }
 }
@@ -134,15 +134,20 @@ private func underLoad(_ database: Database, _ strike: @escaping @Sendable () as
 
 private struct WaitedTooLong: Error {}
 
-private func waitUntil(_ loop: EventLoop, _ condition: () -> Bool) async throws {
+private func waitUntil(
+    _ loop: EventLoop,
+    _ condition: () -> Bool,
+    meanwhile: () async throws -> Void = {}
+) async throws {
     let end = loop.now + 60_000_000_000
     while !condition() {
         guard loop.now < end else { throw WaitedTooLong() }
+        try await meanwhile()
         try await loop.sleep(for: .milliseconds(5))
     }
 }
 
-@Suite("Postgres outages")
+@Suite("Postgres outages", .serialized)
 struct OutageTests {
     @Test("kill -9 of one session's process under load: the others hear of it, and all goes on")
     func backendKilled() async throws {
@@ -174,8 +179,18 @@ struct OutageTests {
     @Test("a server that has stopped answering is given up, with the outcome unknown")
     func silent() async throws {
         try await withCluster { _, database in
-            let session = try await database.run(SessionGet())
-            let process = session?.process ?? 0
+            // Both connections are open before one of them falls silent.
+            let processes = Shared<Set<Int32>>([])
+            try await waitUntil(database.loop) {
+                processes.value.count == 2
+            } meanwhile: {
+                async let one = database.run(SessionGet())
+                async let other = database.run(SessionGet())
+                for session in [try await one, try await other] {
+                    if let session { processes.update { _ = $0.insert(session.process) } }
+                }
+            }
+            let process = processes.value.min() ?? 0
             #expect(process > 1 && kill(process, SIGSTOP) == 0)
             let kinds = try await withThrowingTaskGroup(of: PostgresError.Kind?.self) { group in
                 for number in Int32(1)...8 {

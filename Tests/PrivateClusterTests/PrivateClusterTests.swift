@@ -36,13 +36,13 @@ private func ask<S: Statement>(_ statement: S, _ address: DatabaseAddress) async
     }
 }
 
-@Suite("PrivateCluster")
+@Suite("PrivateCluster", .serialized)
 struct PrivateClusterTests {
     @Test("a cluster is made, used, stopped and found again with its data, as an unprivileged user without TCP")
     func life() async throws {
         try await withTemporaryFolder { folder in
             let home = "\(folder)/postgres"
-            let cluster = try PrivateCluster.start(options(home), logger: silent)
+            let cluster = try await onThread { try PrivateCluster.start(options(home), logger: silent) }
             let answer = try await ask(Now(), cluster.address)
             #expect(answer == [PrivateCluster.server, PrivateCluster.database, ""])
             let process = cluster.process ?? 0
