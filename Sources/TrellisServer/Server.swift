@@ -59,6 +59,7 @@ public final class Server: Sendable {
     private struct State {
         var rpc: RPCServer?
         var admin: AdminServer?
+        var databases: [Database] = []
         var table = LoopTable()
         var housekeeping: Task<Void, Never>?
         var isServing = false
@@ -87,7 +88,8 @@ public final class Server: Sendable {
             Database(loop: $0, address: address, limits: pool, loops: loops.count, logger: log)
         }
         let table = LoopTable()
-        state.withLock { $0.table = table }
+        // Kept as they come, so that what had begun is stopped when the rest cannot start.
+        state.withLock { ($0.databases, $0.table) = (databases, table) }
         let first = databases[0]
         let secret = options.platformKey
         let (admitsPlatformKey, pageKey) = try await loops[0].run {
@@ -104,6 +106,7 @@ public final class Server: Sendable {
             table[loop].read(router)
             return router
         }
+        state.withLock { $0.rpc = rpc }
         try await rpc.start()
         let listening = try rpc.listen(host: options.host, port: options.port)
         let admin = try options.admin.map {
@@ -112,7 +115,6 @@ public final class Server: Sendable {
             }
         }
         state.withLock {
-            $0.rpc = rpc
             $0.admin = admin
             $0.isServing = true
             $0.started = Double(Instant.now().microseconds) / 1e6
@@ -128,17 +130,15 @@ public final class Server: Sendable {
 
     /// Stops: says that it is no longer ready, lets open calls end within `grace`, closes the connections.
     public func stop(grace: Duration) async {
-        let (rpc, admin, table, housekeeping) = state.withLock { state in
+        let (rpc, admin, databases, housekeeping) = state.withLock { state in
             state.isServing = false
-            return (state.rpc, state.admin, state.table, state.housekeeping)
+            return (state.rpc, state.admin, state.databases, state.housekeeping)
         }
         housekeeping?.cancel()
         health.close()
         await rpc?.shutdown(grace: grace)
         admin?.close()
-        for part in table.all {
-            await part.loop.run { part.database.close() }
-        }
+        for database in databases { await database.loop.run { database.close() } }
     }
 
     private func configuration(_ table: LoopTable) -> ServerConfiguration {
@@ -197,7 +197,7 @@ public final class Server: Sendable {
     /// Ready while it serves and the database answers.
     private func readiness() async -> AdminReply {
         let (isServing, table) = state.withLock { ($0.isServing, $0.table) }
-        guard isServing, let part = table.all.first else { return .unavailable("draining\n") }
+        guard isServing, let part = table.all.first else { return .unavailable("not serving\n") }
         let failure = await part.loop.run { () -> PostgresError? in
             do throws(PostgresError) {
                 var settings = SessionSettings.none

@@ -1,5 +1,7 @@
 import EventLoop
 import Foundation
+import Logging
+import Postgres
 import Primitives
 import Protobuf
 import RPC
@@ -78,6 +80,25 @@ struct ServerTests {
             )
             #expect(next.sites.map(\.displayName) == ["b"])
             for server in servers { await server.stop() }
+        }
+    }
+
+    @Test("a server that cannot have its port, or its database, says so and can be stopped")
+    func failedStart() async throws {
+        try await TestServer.with { server in
+            let group = try EventLoopGroup(count: 1)
+            var options = ServerOptions(host: "127.0.0.1", port: 0, database: server.database.address)
+            let taken = try #require(server.started.admin)
+            options.admin = ("127.0.0.1", taken.port)
+            let second = Server(options, group: group, log: server.database.logger)
+            await #expect(throws: EventLoopError.self) { try await second.start() }
+            await second.stop(grace: .zero)
+            options.database = options.database.with(database: "nowhere")
+            options.pool.acquireTimeout = .milliseconds(200)
+            let third = Server(options, group: group, log: Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() })
+            await #expect(throws: PostgresError.self) { try await third.start() }
+            await third.stop(grace: .zero)
+            group.shutdown()
         }
     }
 
