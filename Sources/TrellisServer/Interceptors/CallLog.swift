@@ -12,8 +12,9 @@ struct CallLog: ServerInterceptor {
     let table: LoopTable
 
     func didFinish(_ context: ServerContext, _ status: Status) {
-        let log = table[context.loop].log
-        let level = Self.level(status.code, context.admittedCall?.policy)
+        let services = table[context.loop]
+        let log = services.log
+        let level = Self.level(status.code, services.policies[context.route.index])
         if status.code != .ok || context.metadata.withValue("x-request-id", { $0 != nil }) {
             context.trailers.append("x-request-id", context.requestID)
         }
