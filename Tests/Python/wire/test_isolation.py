@@ -166,7 +166,7 @@ def test_every_rpc_of_a_stranger_leaves_the_victim_alone(api, server, two):
     world = World(api, server.channel())
     before = rows_of(server, victim.tenant.id)
     ids = ids_of(server, victim.tenant.id)
-    assert len(ids) > 8 and all(before[f"trellis.{table}"] for table in ("site", "tenant_user", "api_key", "document", "concept"))
+    assert len(ids) > 8 and all(before[f"trellis.{table}"] for table in ("site", "tenant_user", "api_key", "document", "reference_concept"))
     channel = server.channel()
     calls, answered = 0, {}
     for method in world.methods:
