@@ -1,7 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// The settings every Swift target shares: Swift 6 isolation checks, explicit existentials and imports that do not leak.
+/// The settings every Swift target shares: Swift 6 isolation checks, explicit existentials and imports that do not
+/// leak.
 let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
@@ -12,8 +13,8 @@ let settings: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
-/// How a program is linked for release: with Swift's libraries inside, so that it runs where no Swift is installed and a
-/// retain is a call and not a jump through a table (docs/decisions/0002-release-build.md).
+/// How a program is linked for release: with Swift's libraries inside, so that it runs where no Swift is installed and
+/// a retain is a call and not a jump through a table (docs/decisions/0002-release-build.md).
 let programLinking: [LinkerSetting] = [.unsafeFlags(["-static-stdlib"], .when(configuration: .release))]
 
 /// A Swift target with the shared settings.
@@ -210,6 +211,8 @@ let package = Package(
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
         tests("RPCTests", ["RPCServer", "RPCClient", "RPC", "HTTP2", "Protobuf", "EventLoop"]),
         tests("TidyTests", []),
+        tests("ReferenceTests", ["Reference", "Domain", "Protobuf", "TrellisAPI", "Primitives"]),
+        tests("SearchTests", ["Search", "Domain", "TrellisAPI", "Primitives"]),
         tests("DomainTests", ["Domain", "Tenancy", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("TenancyTests", ["Tenancy", "Domain", "Postgres", "TrellisAPI", "Primitives"]),
         tests(
@@ -220,7 +223,7 @@ let package = Package(
             "TrellisServerTests",
             [
                 "TrellisServer", "Domain", "Tenancy", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
-                "TestSupport", "RPCClient", "EventLoop", "Primitives", log,
+                "TestSupport", "RPCClient", "EventLoop", "Primitives", "Search", "Reference", "trellis", log,
             ]
         ),
     ]

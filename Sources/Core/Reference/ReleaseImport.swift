@@ -139,7 +139,8 @@ public enum ReleaseImport {
             _ = try await transaction.run(
                 ReleaseComplete(danglingEdges: verdict.danglingCount, tenantID: tenant, releaseID: id),
                 ReleaseTouch(tenantID: tenant, releaseID: id),
-                FrameworkActivate(releaseID: id, tenantID: tenant, framework: stage.framework)
+                FrameworkActivate(releaseID: id, tenantID: tenant, framework: stage.framework),
+                ReferenceAnalyze()
             )
         }
         return ImportReleaseResponse(

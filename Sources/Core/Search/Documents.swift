@@ -29,7 +29,8 @@ public enum Documents {
         let found = try await transaction.run(KnowledgeBaseGet(tenantID: tenant, knowledgeBaseID: base))
             .orNotFound("knowledge base", base)
         let languages = documents.map { $0.document.language.isEmpty ? found.language : $0.document.language }
-        let ids = documents.map { _ in UUID.v7() }
+        // Sorted, so that lists have them in the order given.
+        let ids = documents.map { _ in UUID.v7() }.sorted()
         let rows = try await transaction.run(
             DocumentInsert(
                 tenantID: tenant,

@@ -126,7 +126,7 @@ extension EntryInsert {
         let chunks = entries.map(\.origin.chunk)
         let concepts = entries.map(\.origin.concept)
         self.init(
-            entryIDs: entries.map { _ in .v7() },
+            entryIDs: entries.map { _ in .v7() }.sorted(),
             languages: entries.map(\.language),
             stemLanguages: entries.map { StemLanguage.of($0.language) },
             titles: entries.map(\.title),

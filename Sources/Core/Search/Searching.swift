@@ -30,9 +30,10 @@ public enum Searching {
             let (rows, found) = try await search.rows(releases: releases)
             guard let ranking = found else { return SearchResponse() }
             let (hits, next) = page.cut(rows, position: ranking.position(after:))
-            let matches = try await search.matches(in: hits, terms: ranking.terms)
+            let words = hits.map { Tokenizer.words(in: $0.body) }
+            let matches = try await search.matches(in: hits, words, terms: ranking.terms)
             return SearchResponse(
-                hits: hits.map { $0.message(matches) },
+                hits: zip(hits, words).map { $0.message($1, matches) },
                 nextPageToken: next,
                 totalSize: ranking.total
             )
@@ -115,12 +116,16 @@ private struct RankedSearch {
 
     /// Which words of the hits' bodies stand for which of the terms, by stem language. Only words that begin as a term
     /// does are asked about: a stemmer changes endings.
-    func matches(in hits: [RankedEntry], terms: [String]) async throws -> WordMatches {
+    func matches(
+        in hits: [RankedEntry],
+        _ texts: [[Tokenizer.Word]],
+        terms: [String]
+    ) async throws -> WordMatches {
         let beginnings = Set(terms.compactMap { $0.drop { $0 != ":" }.dropFirst().unicodeScalars.first })
         var asked: Set<LanguageWord> = []
-        for hit in hits {
+        for (hit, words) in zip(hits, texts) {
             let language = StemLanguage.of(hit.language)
-            for word in Tokenizer.words(in: hit.body) {
+            for word in words {
                 guard let first = word.text.unicodeScalars.first, beginnings.contains(first) else { continue }
                 asked.insert(LanguageWord(language: language, word: word.text))
             }
@@ -155,9 +160,9 @@ struct WordMatches {
 
 extension RankedEntry {
     /// The hit of an answer.
-    fileprivate func message(_ matches: WordMatches) -> Hit {
+    fileprivate func message(_ words: [Tokenizer.Word], _ matches: WordMatches) -> Hit {
         let stemLanguage = StemLanguage.of(language)
-        let cut = SnippetCut(body) { matches.term($0, stemLanguage) }
+        let cut = SnippetCut(body, words) { matches.term($0, stemLanguage) }
         var hit = Hit(
             kind: HitKind(rawValue: kind),
             score: Double(score) / 1_000_000,

@@ -11,10 +11,9 @@ struct SnippetCut {
     /// Cuts the part with the most different terms out of a text; with equally many, the one with the most words of the
     /// query; with equally many of these, the first. A short text is its own snippet.
     ///
-    /// `term` says which term of the query a word stands for, if any.
-    init(_ body: String, term: (Tokenizer.Word) -> String?) {
+    /// `words` are those of the text; `term` says which term of the query a word stands for, if any.
+    init(_ body: String, _ words: [Tokenizer.Word], term: (Tokenizer.Word) -> String?) {
         let scalars = Array(body.unicodeScalars)
-        let words = Tokenizer.words(in: scalars)
         let found = words.enumerated().compactMap { index, word in term(word).map { (index: index, term: $0) } }
         let window = Self.window(found, count: words.count)
         let start = window.lowerBound == 0 ? 0 : words[window.lowerBound].range.lowerBound

@@ -15,23 +15,19 @@ public enum Tokenizer {
     /// The words of a text, in its order.
     public static func words(in text: some Sequence<Unicode.Scalar>) -> [Word] {
         var words: [Word] = []
-        var run = Run(start: 0, isUnspaced: false)
+        var run = Run()
         var position = 0
         for scalar in text {
-            switch Kind(scalar) {
+            let kind = Kind(scalar)
+            switch kind {
             case .none:
                 run.end(position, &words)
-                run = Run(start: position + 1, isUnspaced: false)
-            case .mark where run.isEmpty:
-                run = Run(start: position + 1, isUnspaced: false)
             case .mark:
-                run.append(mark: scalar)
+                // A mark without a letter before it belongs to no word.
+                if !run.isEmpty { run.append(mark: scalar) }
             case .spaced, .unspaced:
-                let isUnspaced = Kind(scalar) == .unspaced
-                if isUnspaced != run.isUnspaced {
-                    run.end(position, &words)
-                    run = Run(start: position, isUnspaced: isUnspaced)
-                }
+                if !run.isEmpty, run.isUnspaced != (kind == .unspaced) { run.end(position, &words) }
+                if run.isEmpty { run.begin(position, isUnspaced: kind == .unspaced) }
                 run.append(letter: scalar)
             }
             position += 1
@@ -75,68 +71,90 @@ public enum Tokenizer {
         }
     }
 
-    /// The letters since the last gap, one piece for each that may begin a pair.
+    /// The letters since the last gap.
     private struct Run {
-        let start: Int
-        let isUnspaced: Bool
+        private(set) var isUnspaced = false
+        private var start = 0
+        /// The number of letters.
+        private var count = 0
+        /// The word so far, of a script with spaces.
+        private var text = String.UnicodeScalarView()
+        /// The letters one by one, of a script without, and how many code points each takes with its marks.
         private var letters: [String.UnicodeScalarView] = []
         private var lengths: [Int] = []
 
-        init(start: Int, isUnspaced: Bool) {
-            self.start = start
+        var isEmpty: Bool { count == 0 }
+
+        mutating func begin(_ position: Int, isUnspaced: Bool) {
+            start = position
             self.isUnspaced = isUnspaced
         }
 
-        var isEmpty: Bool { letters.isEmpty }
-
         mutating func append(letter: Unicode.Scalar) {
-            letters.append(letter.comparable)
-            lengths.append(1)
+            count += 1
+            if isUnspaced {
+                var view = String.UnicodeScalarView()
+                letter.fold(into: &view)
+                letters.append(view)
+                lengths.append(1)
+            } else if count <= SearchLimits.wordCodePoints {
+                letter.fold(into: &text)
+            }
         }
 
         mutating func append(mark: Unicode.Scalar) {
-            lengths[lengths.count - 1] += 1
-            if !AccentFolding.isDropped(mark) { letters[letters.count - 1].append(mark) }
+            let isKept = !AccentFolding.isDropped(mark)
+            if isUnspaced {
+                lengths[lengths.count - 1] += 1
+                if isKept { letters[letters.count - 1].append(mark) }
+            } else if isKept, count <= SearchLimits.wordCodePoints {
+                text.append(mark)
+            }
         }
 
-        func end(_ end: Int, _ words: inout [Word]) {
-            guard !isEmpty else { return }
-            guard isUnspaced, letters.count > 1 else {
-                words.append(Word(text: text(letters[...]), range: start..<end))
+        /// Ends the run before `end` and adds what it is to the words.
+        mutating func end(_ end: Int, _ words: inout [Word]) {
+            guard count > 0 else { return }
+            if isUnspaced {
+                addPairs(end, &words)
+            } else {
+                words.append(Word(text: String(text), range: start..<end))
+            }
+            count = 0
+            text.removeAll()
+            letters.removeAll()
+            lengths.removeAll()
+        }
+
+        private func addPairs(_ end: Int, _ words: inout [Word]) {
+            guard letters.count > 1 else {
+                words.append(Word(text: String(letters[0]), range: start..<end))
                 return
             }
             var position = start
             for index in 0..<letters.count - 1 {
-                let length = lengths[index] + lengths[index + 1]
-                words.append(Word(text: text(letters[index...index + 1]), range: position..<position + length))
+                let range = position..<position + lengths[index] + lengths[index + 1]
+                words.append(Word(text: String(letters[index]) + String(letters[index + 1]), range: range))
                 position += lengths[index]
             }
-        }
-
-        private func text(_ letters: ArraySlice<String.UnicodeScalarView>) -> String {
-            var text = String.UnicodeScalarView()
-            for letter in letters.prefix(SearchLimits.wordCodePoints) { text.append(contentsOf: letter) }
-            return String(text)
         }
     }
 }
 
 extension Unicode.Scalar {
-    /// The letter in lower case and without accents: one or more code points.
-    fileprivate var comparable: String.UnicodeScalarView {
+    /// Adds the letter in lower case and without accents: one or more code points.
+    fileprivate func fold(into text: inout String.UnicodeScalarView) {
         if isASCII {
-            let lower = (0x41...0x5a).contains(value) ? Unicode.Scalar(UInt8(value) + 0x20) : self
-            return String.UnicodeScalarView([lower])
+            text.append((0x41...0x5a).contains(value) ? Unicode.Scalar(UInt8(value) + 0x20) : self)
+            return
         }
-        var result = String.UnicodeScalarView()
         for lower in properties.lowercaseMapping.unicodeScalars where !AccentFolding.isDropped(lower) {
             if let folded = AccentFolding.folded(lower) {
-                result.append(contentsOf: folded)
+                text.append(contentsOf: folded)
             } else {
-                result.append(lower)
+                text.append(lower)
             }
         }
-        return result
     }
 }
 

@@ -7,8 +7,8 @@ import TrellisClient
 
 /// Sends a release of reference knowledge in chunks, each with a request id that is made of what it holds.
 ///
-/// So an import that was cut off, on either side and at any point, is simply run again: what has landed is answered from
-/// the first time, the rest is added.
+/// So an import that was cut off, on either side and at any point, is simply run again: what has landed is answered
+/// from the first time, the rest is added.
 struct ReferenceImporter {
     let connection: TrellisConnection
     let source: ReferenceSource
@@ -140,7 +140,7 @@ struct ReferenceImporter {
         return release
     }
 
-    private static func message(_ concept: ReferenceSource.Concept) -> Concept {
+    static func message(_ concept: ReferenceSource.Concept) -> Concept {
         var message = Concept()
         message.kind = concept.key.kind
         message.code = concept.key.code
@@ -152,7 +152,7 @@ struct ReferenceImporter {
         return message
     }
 
-    private static func message(_ edge: ReferenceSource.Edge) -> Edge {
+    static func message(_ edge: ReferenceSource.Edge) -> Edge {
         var message = Edge()
         message.kind = edge.kind
         message.source = key(edge.source)

@@ -70,6 +70,15 @@ package struct ReleaseStage: Sendable, Equatable {
     }
 }
 
+/// A row of `ReferenceAnalyze`.
+package struct AnalyzedTables: Sendable, Equatable {
+    package var count: Int32
+
+    package init(count: Int32) {
+        self.count = count
+    }
+}
+
 /// `ReleaseInsert` of reference_release.sql.
 package struct ReleaseInsert: Statement {
     package static let name = "ReleaseInsert"
@@ -394,6 +403,23 @@ package struct ReleaseAbandon: Statement {
     }
 }
 
+/// Lets the planner know about tables that have grown much.
+package struct ReferenceAnalyze: Statement {
+    package static let name = "ReferenceAnalyze"
+
+    package static let sql = """
+        SELECT coalesce(trellis.reference_analyze(), 0) AS count
+        """
+
+    package init() {}
+
+    package func bind(_ parameters: inout Parameters) {}
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> AnalyzedTables? {
+        try result.first(readAnalyzedTables)
+    }
+}
+
 private func readReleaseRow(_ row: Row) throws(PostgresError) -> ReleaseRow {
     ReleaseRow(
         releaseID: try row.uuid(0),
@@ -426,4 +452,9 @@ private func readReleaseStage(_ row: Row) throws(PostgresError) -> ReleaseStage 
         language: try row.text(2),
         danglingPolicy: try row.int32(3),
         conceptCount: try row.int32(4))
+}
+
+private func readAnalyzedTables(_ row: Row) throws(PostgresError) -> AnalyzedTables {
+    AnalyzedTables(
+        count: try row.int32(0))
 }

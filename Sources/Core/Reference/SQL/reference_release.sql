@@ -74,3 +74,7 @@ WITH edges AS (
 UPDATE reference_release
 SET stage = 3
 WHERE tenant_id = @tenant_id AND release_id = @release_id;
+
+-- Lets the planner know about tables that have grown much.
+-- name: ReferenceAnalyze :one AnalyzedTables
+SELECT coalesce(trellis.reference_analyze(), 0) AS count;

@@ -97,3 +97,30 @@ CREATE INDEX reference_edge_target
     (tenant_id, release_id, target_framework, target_kind, target_code, kind, source_kind, source_code);
 CREATE INDEX reference_edge_dangling ON reference_edge (tenant_id, release_id) WHERE dangling;
 CALL protect_tenant_table('reference_edge', shared => true);
+
+-- Tells the planner about tables that an import has made much larger. Without it the first minute after a first import,
+-- until autovacuum comes, looks concepts up by the tenant alone: 1 ms each instead of 0.04 ms. What another session
+-- analyzes already is skipped. It answers with the number of tables. It runs as
+-- the owner, because the server's role may not analyze, and takes nothing from
+-- its caller.
+CREATE FUNCTION trellis.reference_analyze() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = trellis, pg_catalog
+AS $analyze$
+DECLARE
+    grown regclass;
+    analyzed integer := 0;
+BEGIN
+    FOR grown IN
+        SELECT oid FROM pg_class
+        WHERE oid IN ('trellis.reference_concept'::regclass, 'trellis.reference_edge'::regclass)
+            AND (reltuples < 0 OR pg_relation_size(oid) > (2 * relpages + 16) * current_setting('block_size')::bigint)
+    LOOP
+        EXECUTE format('ANALYZE (SKIP_LOCKED) %s', grown);
+        analyzed := analyzed + 1;
+    END LOOP;
+    RETURN analyzed;
+END
+$analyze$;
+REVOKE ALL ON FUNCTION trellis.reference_analyze() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION trellis.reference_analyze() TO trellis_server;

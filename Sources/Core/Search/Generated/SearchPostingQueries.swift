@@ -94,21 +94,29 @@ package struct SearchFirst: Statement {
             CROSS JOIN unnest(ts_lexize(search_dictionary(s.language), word)) AS lexeme
         ), owner AS MATERIALIZED (
             SELECT DISTINCT tenant_id FROM collection
-        ), matched AS MATERIALIZED (
-            SELECT p.tenant_id, p.entry_id, p.term, p.frequency, p.length
-            FROM owner o
-            CROSS JOIN term t
-            JOIN search_posting p ON p.tenant_id = o.tenant_id AND p.term = t.term
-            WHERE (p.tenant_id, p.collection_id) IN (SELECT tenant_id, collection_id FROM collection)
         ), known AS MATERIALIZED (
-            SELECT term, count(*) AS entries FROM matched GROUP BY term
+            SELECT t.term, counted.entries
+            FROM term t
+            CROSS JOIN LATERAL (
+                SELECT count(*) AS entries
+                FROM owner o
+                CROSS JOIN LATERAL (
+                    SELECT * FROM search_posting WHERE tenant_id = o.tenant_id AND term = t.term OFFSET 0
+                ) p
+                WHERE ((p.tenant_id, p.collection_id) IN (SELECT tenant_id, collection_id FROM collection)) IS TRUE
+            ) counted
+            WHERE counted.entries > 0
         ), scored AS MATERIALIZED (
-            SELECT m.tenant_id, m.entry_id,
-                sum(search_score(c.entries, c.words, k.entries, m.frequency, m.length))::bigint AS score
-            FROM matched m
-            JOIN known k ON k.term = m.term
-            CROSS JOIN corpus c
-            GROUP BY m.tenant_id, m.entry_id
+            SELECT p.tenant_id, p.entry_id,
+                sum(search_score(c.entries, c.words, k.entries, p.frequency, p.length))::bigint AS score
+            FROM corpus c
+            CROSS JOIN owner o
+            CROSS JOIN known k
+            CROSS JOIN LATERAL (
+                SELECT * FROM search_posting WHERE tenant_id = o.tenant_id AND term = k.term OFFSET 0
+            ) p
+            WHERE ((p.tenant_id, p.collection_id) IN (SELECT tenant_id, collection_id FROM collection)) IS TRUE
+            GROUP BY p.tenant_id, p.entry_id
         ), best AS MATERIALIZED (
             SELECT tenant_id, entry_id, score, row_number() OVER (ORDER BY score DESC, entry_id) AS place
             FROM scored
@@ -188,8 +196,10 @@ package struct SearchNext: Statement {
                 sum(search_score($8, $9, k.entries, p.frequency, p.length))::bigint AS score
             FROM owner o
             CROSS JOIN known k
-            JOIN search_posting p ON p.tenant_id = o.tenant_id AND p.term = k.term
-            WHERE (p.tenant_id, p.collection_id) IN (SELECT tenant_id, collection_id FROM collection)
+            CROSS JOIN LATERAL (
+                SELECT * FROM search_posting WHERE tenant_id = o.tenant_id AND term = k.term OFFSET 0
+            ) p
+            WHERE ((p.tenant_id, p.collection_id) IN (SELECT tenant_id, collection_id FROM collection)) IS TRUE
             GROUP BY p.tenant_id, p.entry_id
         )
         SELECT s.score, e.entry_id, e.collection_id, e.kind, e.language, e.title, e.body,
