@@ -2916,7 +2916,7 @@ static const uint8_t file_14[] =
   "\30 \12"
   "\26tenancy.api_keys.write\20\3\30\2 \1(\1\22[\12"
   "\6WhoAmI\22!.trellis.tenancy.v1.WhoAmIRequest\32\".trellis.tenancy.v1.WhoAmIResponse\"\12"
-  "\212\265\30\6\20\2\30\1 \1J\266T\12"
+  "\212\265\30\6\20\2\30\1 \1J\214U\12"
   "\205\20\12"
   "\1\2\22\3\0\0\0\32\372\17 Who is served: tenants, their sites and users, and the API keys by which p"
   "rograms act for them.\12"
@@ -3010,10 +3010,11 @@ static const uint8_t file_14[] =
   "Q\12"
   "\4\6\0\2\14\22\3\0\0\0\32D Returns the tenant's API keys without their secrets, oldest first.\12"
   "\12"
-  "\231\1\12"
-  "\4\6\0\2\15\22\3\0\0\0\32\213\1 Revokes an API key: calls that begin after the answer are refused on"
-  " every server. Revoking a key that has been\12"
-  " revoked changes nothing.\12"
+  "\357\1\12"
+  "\4\6\0\2\15\22\3\0\0\0\32\341\1 Revokes an API key. The answer comes about half a second later, when"
+  " no server admits the key any more; a call that\12"
+  " is given up before may have revoked it all the same. Revoking a key that has been revoked changes n"
+  "othing.\12"
   "\12"
   "\\\12"
   "\4\6\0\2\16\22\3\0\0\0\32O Returns who is calling: the credential's kind, its tenant and what it may"
@@ -3395,7 +3396,7 @@ const trellis_proto_file trellis_proto_files[] = {
   {"trellis/options/v1/options.proto", file_11, 4490},
   {"trellis/reference/v1/reference.proto", file_12, 26224},
   {"trellis/search/v1/search.proto", file_13, 14638},
-  {"trellis/tenancy/v1/tenancy.proto", file_14, 16772},
+  {"trellis/tenancy/v1/tenancy.proto", file_14, 16858},
 };
 
 size_t trellis_proto_files_count(void) { return 15; }

@@ -52,8 +52,8 @@ public protocol TenancyService: Sendable {
     /// Returns the tenant's API keys without their secrets, oldest first.
     func listApiKeys(_ request: ListApiKeysRequest, _ context: ServerContext) async throws -> ListApiKeysResponse
 
-    /// Revokes an API key: calls that begin after the answer are refused on every server. Revoking a key that has been
-    /// revoked changes nothing.
+    /// Revokes an API key. The answer comes about half a second later, when no server admits the key any more; a call that
+    /// is given up before may have revoked it all the same. Revoking a key that has been revoked changes nothing.
     func revokeApiKey(_ request: RevokeApiKeyRequest, _ context: ServerContext) async throws -> ApiKey
 
     /// Returns who is calling: the credential's kind, its tenant and what it may do.
@@ -129,8 +129,8 @@ extension TenancyService {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/ListApiKeys is not implemented by this server")
     }
 
-    /// Revokes an API key: calls that begin after the answer are refused on every server. Revoking a key that has been
-    /// revoked changes nothing.
+    /// Revokes an API key. The answer comes about half a second later, when no server admits the key any more; a call that
+    /// is given up before may have revoked it all the same. Revoking a key that has been revoked changes nothing.
     public func revokeApiKey(_ request: RevokeApiKeyRequest, _ context: ServerContext) async throws -> ApiKey {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/RevokeApiKey is not implemented by this server")
     }

@@ -121,8 +121,8 @@ public struct TenancyClient: Sendable {
             "/trellis.tenancy.v1.TenancyService/ListApiKeys", request, isIdempotent: true, options: options)
     }
 
-    /// Revokes an API key: calls that begin after the answer are refused on every server. Revoking a key that has been
-    /// revoked changes nothing.
+    /// Revokes an API key. The answer comes about half a second later, when no server admits the key any more; a call that
+    /// is given up before may have revoked it all the same. Revoking a key that has been revoked changes nothing.
     public func revokeApiKey(
         _ request: RevokeApiKeyRequest, options: TrellisConnection.Options? = nil
     ) async throws(TrellisError) -> ApiKey {
