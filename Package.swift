@@ -209,7 +209,12 @@ let package = Package(
             ["trellis", "TrellisClient", "TrellisAPI", "RPC", "Protobuf", "Primitives", "Files", "Terminal"]
         ),
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
-        tests("RPCTests", ["RPCServer", "RPCClient", "RPC", "HTTP2", "Protobuf", "EventLoop"]),
+        tests(
+            "RPCTests",
+            [
+                "RPCServer", "RPCClient", "RPCServices", "RPC", "HTTP2", "Protobuf", "TrellisAPI", "EventLoop",
+            ]
+        ),
         tests("TidyTests", []),
         tests("ReferenceTests", ["Reference", "Domain", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("SearchTests", ["Search", "Domain", "TrellisAPI", "Primitives"]),
@@ -236,6 +241,15 @@ if Context.environment["TRELLIS_FUZZ"] != nil {
             name: "WireFuzz",
             dependencies: ["Protobuf", "TrellisAPI"],
             path: "Tests/Fuzz/Wire",
+            exclude: ["Seeds"],
+            swiftSettings: settings
+        )
+    )
+    package.targets.append(
+        .executableTarget(
+            name: "ServerFuzz",
+            dependencies: ["RPCServer", "RPCServices", "RPC", "HTTP2", "Protobuf", "TrellisAPI", "EventLoop"],
+            path: "Tests/Fuzz/Server",
             exclude: ["Seeds"],
             swiftSettings: settings
         )

@@ -266,7 +266,7 @@ public final class HTTP2Connection: @unchecked Sendable {
         guard session.role == .server, session.isEstablished else { return refuseNewStreams() }
         session.announceShutdown()
         // A round trip would do; a peer farther away than this loses nothing but a retry.
-        _ = loop.schedule(after: .milliseconds(100)) { [weak self] in self?.refuseNewStreams() }
+        _ = loop.schedule(after: .milliseconds(100)) { [self] in refuseNewStreams() }
     }
 
     private func refuseNewStreams() {

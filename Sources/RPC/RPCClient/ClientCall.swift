@@ -45,8 +45,8 @@ final class ClientCall: @unchecked Sendable {
     func startTimer() {
         guard let deadline, timer == nil else { return }
         let now = loop.now
-        timer = loop.schedule(after: .nanoseconds(deadline > now ? Int64(deadline - now) : 0)) { [weak self] in
-            self?.stop(Status(.deadlineExceeded, "the call took longer than its timeout"))
+        timer = loop.schedule(after: .nanoseconds(deadline > now ? Int64(deadline - now) : 0)) { [self] in
+            stop(Status(.deadlineExceeded, "the call took longer than its timeout"))
         }
     }
 

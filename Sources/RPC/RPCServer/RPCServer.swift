@@ -1,5 +1,5 @@
 public import EventLoop
-internal import HTTP2
+public import HTTP2
 internal import Synchronization
 
 /// A gRPC server on the loops of a group: each has its connections, nothing is shared between them.
@@ -33,6 +33,13 @@ public final class RPCServer: Sendable {
         self.init(group: group, configuration: configuration) { _ in router }
     }
 
+    deinit {
+        // Only what was not shut down is left; its connections are closed where they live.
+        let state = state.withLock { $0 }
+        for listener in state.listeners { listener.close() }
+        for part in state.parts { part.loop.submit { part.stop() } }
+    }
+
     /// Makes the methods on every loop. Called once, before ``listen(host:port:)``.
     ///
     /// - Throws: what making them throws.
@@ -63,13 +70,27 @@ public final class RPCServer: Sendable {
         precondition(!parts.isEmpty, "start() comes before listen")
         let listener = try Listener(host: host, port: port, group: group) { descriptor, loop in
             for part in parts where part.loop === loop {
-                return part.accept(SocketTransport(socket: descriptor))
+                part.accept(SocketTransport(socket: descriptor))
+                return
             }
             preconditionFailure("a connection was dealt to a loop of another group")
         }
         listener.start()
         state.withLock { $0.listeners.append(listener) }
         return listener.address
+    }
+
+    /// Takes over a connection that came some other way than through a listener of ours: after a handshake, or in a test.
+    /// On `loop`, one of the group's.
+    ///
+    /// - Returns: the connection, to be driven by hand where its transport has no descriptor; nil when the server has too
+    ///   many, or stops.
+    @discardableResult
+    public func accept(_ transport: any ByteTransport, on loop: EventLoop) -> HTTP2Connection? {
+        loop.assertOnLoop()
+        let parts = state.withLock { $0.parts }
+        for part in parts where part.loop === loop { return part.accept(transport) }
+        preconditionFailure("start() comes before accept, and the loop is one of the group's")
     }
 
     /// Stops listening, tells the callers to go elsewhere, lets the calls that are open end, and closes what is still

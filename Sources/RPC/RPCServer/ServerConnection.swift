@@ -142,7 +142,7 @@ final class ServerConnection: HTTP2SessionDelegate {
             context.expire()
             return false
         }
-        context.deadlineTimer = loop.schedule(after: capped) { [weak context] in context?.expire() }
+        context.deadlineTimer = loop.schedule(after: capped) { context.expire() }
         return true
     }
 

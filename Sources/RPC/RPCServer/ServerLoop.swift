@@ -26,11 +26,13 @@ final class ServerLoop: @unchecked Sendable {
         router.freeze()
     }
 
-    /// Takes a connection over.
-    func accept(_ transport: any ByteTransport) {
+    /// Takes a connection over, unless there are too many.
+    @discardableResult
+    func accept(_ transport: any ByteTransport) -> HTTP2Connection? {
         guard !isStopping, connections.count < configuration.limits.connectionsPerLoop else {
             counters.refusedConnection()
-            return transport.close()
+            transport.close()
+            return nil
         }
         let connection = ServerConnection(transport, self)
         connection.http2.onClosed = { [unowned self, unowned connection] _ in closed(connection) }
@@ -40,6 +42,7 @@ final class ServerLoop: @unchecked Sendable {
         // A connection whose descriptor cannot be watched has closed itself.
         try? connection.http2.start()
         if clock == nil { startClock() }
+        return connection.http2
     }
 
     private func closed(_ connection: ServerConnection) {
@@ -60,8 +63,8 @@ final class ServerLoop: @unchecked Sendable {
 
     /// Looks at every connection once a second, which costs an idle one less than a timer of its own.
     private func startClock() {
-        clock = loop.schedule(after: .seconds(1)) { [weak self] in
-            guard let self else { return }
+        // Holds on to this part as long as it has connections, which rely on it.
+        clock = loop.schedule(after: .seconds(1)) { [self] in
             clock = nil
             // From the end, because a connection that closes itself is replaced by the last one.
             for position in connections.indices.reversed() where position < connections.count {

@@ -1,0 +1,254 @@
+// A fuzz target for libFuzzer (scripts/fuzz): bytes from any peer, into the whole server, the client's side of HTTP/2, and
+// what reads the parts of a call.
+import EventLoop
+import Glibc
+import HTTP2
+import Protobuf
+import RPC
+import RPCServer
+import RPCServices
+import Synchronization
+import TrellisAPI
+
+/// What an input's first byte chooses.
+private enum Kind: UInt8 {
+    /// The bytes follow a client's preface and settings.
+    case greeted
+    /// The bytes are all that the client sends.
+    case raw
+    /// The bytes are all that a server sends to our client.
+    case server
+    /// The bytes are the parts of a call.
+    case parts
+}
+
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    guard let data, count > 2, let kind = Kind(rawValue: data[0] & 3) else { return 0 }
+    let input = [UInt8](UnsafeBufferPointer(start: data + 2, count: count - 2))
+    let step = Int(data[1]) + 1
+    switch kind {
+    case .greeted: Victim.shared.serve(preface + input, step)
+    case .raw: Victim.shared.serve(input, step)
+    case .server: Victim.shared.call(input, step)
+    case .parts: readParts(input)
+    }
+    return 0
+}
+
+private let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
+
+/// A peer in memory: what it sends, a few bytes at a time, and what it was sent.
+private final class Tape: ByteTransport {
+    private let input: [UInt8]
+    private let step: Int
+    private var position = 0
+    private var isClosed = false
+
+    init(_ input: [UInt8], _ step: Int) {
+        self.input = input
+        self.step = step
+    }
+
+    var descriptor: Int32? { nil }
+    var wantsWritable: Bool { false }
+    var peer: String { "tape" }
+    var isAtEnd: Bool { position == input.count || isClosed }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadOutcome {
+        precondition(!isClosed, "read after close")
+        let count = min(step, input.count - position, buffer.count)
+        guard count > 0 else { return .wouldBlock }
+        buffer.copyBytes(from: input[position..<position + count])
+        position += count
+        return .bytes(count)
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) -> WriteOutcome {
+        precondition(!isClosed, "written after close")
+        // A step that is even makes a peer that takes little at a time.
+        return .bytes(step.isMultiple(of: 2) ? min(bytes.count, step) : bytes.count)
+    }
+
+    func close() {
+        precondition(!isClosed, "closed twice")
+        isClosed = true
+    }
+}
+
+/// A server and a client's loop, made once.
+private final class Victim: Sendable {
+    static let shared = Victim()
+
+    private let group: EventLoopGroup
+    private let server: RPCServer
+
+    private init() {
+        do {
+            group = try EventLoopGroup(count: 1, name: "fuzz")
+        } catch {
+            preconditionFailure("no loop: \(error)")
+        }
+        let router = Router()
+        router.register(health: Health())
+        router.register(reflection: Reflection(files: DescriptorPool.trellis.files.map(\.serialized)))
+        router.unary("/t/E") { (request: HealthCheckRequest, _) in request }
+        router.unary("/t/W") { (request: HealthCheckRequest, context) -> HealthCheckRequest in
+            try await context.loop.sleep(for: .seconds(60))
+            return request
+        }
+        router.serverStreaming("/t/C") {
+            (request: HealthCheckRequest, responses: ResponseWriter<HealthCheckRequest>, _) in
+            for _ in 0..<100 { try await responses.send(request) }
+        }
+        router.clientStreaming("/t/S") {
+            (requests: RequestStream<HealthCheckRequest>, _) -> HealthCheckRequest in
+            var last = HealthCheckRequest()
+            for try await request in requests { last = request }
+            return last
+        }
+        router.bidirectional("/t/B") {
+            (requests: RequestStream<HealthCheckRequest>, responses: ResponseWriter<HealthCheckRequest>, _) in
+            for try await request in requests { try await responses.send(request) }
+        }
+        var configuration = ServerConfiguration()
+        configuration.limits = Self.limits
+        server = RPCServer(group: group, configuration: configuration, router: router)
+        let (started, server) = (Started(), server)
+        Task {
+            try await server.start()
+            started.post()
+        }
+        started.wait()
+    }
+
+    /// Small limits, so that small inputs reach them.
+    private static var limits: ServerLimits {
+        var limits = ServerLimits()
+        limits.http2.headerListBytes = 1024
+        limits.http2.headerFields = 16
+        limits.http2.hostileHeaderListBytes = 4096
+        limits.http2.concurrentStreams = 8
+        limits.http2.streamWindowBytes = 512
+        limits.http2.streamOutputBytes = 256
+        limits.http2.streamResetBurst = 10
+        limits.http2.idleFramesPerSecond = 50
+        limits.messageBytes = 300
+        limits.requestBytesPerConnection = 600
+        return limits
+    }
+
+    /// Lets a client send bytes to the server, then cuts it off, and looks whether everything has ended.
+    func serve(_ input: [UInt8], _ step: Int) {
+        onLoop { [server] loop in
+            let tape = Tape(input, step)
+            guard let connection = server.accept(tape, on: loop) else { preconditionFailure("not accepted") }
+            while !tape.isAtEnd, !connection.isClosed {
+                connection.receive()
+                connection.flush()
+            }
+            connection.keepTime()
+            connection.close(.closedByPeer)
+            let counts = server.counts()
+            precondition(counts.openConnections == 0, "a connection is left")
+            precondition(counts.started == counts.finished.reduce(0, +), "a call was not finished")
+        }
+    }
+
+    /// Lets a server send bytes to a client that has made calls.
+    func call(_ input: [UInt8], _ step: Int) {
+        onLoop { loop in
+            let tape = Tape(input, step)
+            let limits = Self.limits.http2
+            let connection = HTTP2Connection(
+                role: .client,
+                transport: tape,
+                loop: loop,
+                limits: limits,
+                buffers: HTTP2LoopBuffers(limits: limits)
+            )
+            let caller = Caller()
+            connection.session.delegate = caller
+            for _ in 0..<3 {
+                guard let stream = connection.session.request(Caller.head, HeaderFields()) else { continue }
+                stream.send([0, 0, 0, 0, 0])
+                stream.finish()
+                caller.open += 1
+            }
+            while !tape.isAtEnd, !connection.isClosed {
+                connection.receive()
+                connection.flush()
+            }
+            connection.close(.closedByPeer)
+            precondition(caller.open == 0, "a stream was not closed")
+        }
+    }
+
+    private func onLoop(_ body: @escaping @Sendable (EventLoop) -> Void) {
+        let loop = group.loops[0]
+        let done = Started()
+        loop.submit {
+            body(loop)
+            done.post()
+        }
+        done.wait()
+    }
+}
+
+/// Counts the streams of a client.
+private final class Caller: HTTP2SessionDelegate {
+    static let head = FixedHeaders([
+        (":method", "POST"), (":scheme", "http"), (":path", "/t/E"), ("content-type", "application/grpc"),
+    ])
+    var open = 0
+
+    func session(_ session: HTTP2Session, stream: HTTP2Stream, did events: HTTP2Stream.Events) {
+        stream.inbound.consume(stream.inbound.count)
+        stream.acknowledge()
+        if events.contains(.closed) { open -= 1 }
+    }
+
+    func session(_ session: HTTP2Session, goingAway code: HTTP2ErrorCode, lastStream: Int32) {}
+}
+
+/// Something to wait for.
+private final class Started: @unchecked Sendable {
+    // @unchecked: a semaphore may be used by any thread.
+    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+
+    init() { sem_init(semaphore, 0, 0) }
+
+    deinit {
+        sem_destroy(semaphore)
+        semaphore.deallocate()
+    }
+
+    func post() { sem_post(semaphore) }
+
+    func wait() { while sem_wait(semaphore) != 0 {} }
+}
+
+/// Framing, timeout, status message and metadata.
+private func readParts(_ input: [UInt8]) {
+    input.withUnsafeBytes { bytes in
+        switch MessageFraming.next(in: bytes, limit: 1000) {
+        case .message(let length, _): precondition(length <= 1000 && length + 5 <= bytes.count && bytes[0] <= 1)
+        case .tooLarge(let length): precondition(length > 1000 && bytes.count >= 5)
+        case .invalidFlag(let flag): precondition(flag > 1 && flag == bytes[0])
+        case .incomplete: precondition(bytes.count < 1005)
+        }
+        if let timeout = Timeout.parse(bytes) {
+            let again = Array(Timeout.format(timeout).utf8).withUnsafeBytes(Timeout.parse)
+            precondition(again.map { $0 >= timeout } ?? false, "a timeout became shorter")
+        }
+        let text = PercentCoding.decode(bytes)
+        let encoded = PercentCoding.encode(text)
+        precondition(Array(encoded.utf8).withUnsafeBytes(PercentCoding.decode) == text, "a message changed")
+        var fields = HeaderFields()
+        fields.append(bytes, bytes)
+        fields.append("a-bin", text)
+        let metadata = Metadata(fields)
+        _ = metadata.bytes("a-bin")
+        for (name, value) in metadata { precondition(!name.isEmpty || !value.isEmpty || bytes.isEmpty) }
+    }
+}
