@@ -22,6 +22,7 @@ private enum Kind: UInt8 {
     case parts
 }
 
+/// Takes one input: the first byte chooses what it is fed to, the second how many bytes come at a time.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     guard let data, count > 2, let kind = Kind(rawValue: data[0] & 3) else { return 0 }
