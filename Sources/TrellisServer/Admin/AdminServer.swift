@@ -82,6 +82,7 @@ private final class AdminConnection: @unchecked Sendable {
     private var output: [UInt8] = []
     private var written = 0
     private var isAnswering = false
+    private var isClosed = false
 
     init(
         _ descriptor: Int32,
@@ -134,7 +135,7 @@ private final class AdminConnection: @unchecked Sendable {
     }
 
     private func reply(_ reply: AdminReply, isHead: Bool) {
-        guard watcher != nil else { return }
+        guard !isClosed else { return }
         isAnswering = true
         output = reply.bytes(isHead: isHead)
         write()
@@ -156,14 +157,10 @@ private final class AdminConnection: @unchecked Sendable {
     }
 
     private func close() {
-        guard let watcher else { return closeDescriptor() }
-        watcher.close()
-        self.watcher = nil
-        closeDescriptor()
-    }
-
-    private func closeDescriptor() {
-        guard timer != nil || watcher == nil else { return }
+        guard !isClosed else { return }
+        isClosed = true
+        watcher?.close()
+        watcher = nil
         timer?.cancel()
         timer = nil
         Glibc.close(descriptor)
