@@ -38,15 +38,19 @@ public enum Terminal {
         return String(cString: value)
     }
 
-    /// Writes text and a line end. Nothing is buffered, and a reader that went away (`| head`) ends the program quietly.
-    public static func print(_ text: String, to stream: Stream = .output) {
+    /// Writes text and a line end. Nothing is buffered.
+    ///
+    /// - Returns: false when nobody reads any more (`| head`), for programs that ignore SIGPIPE.
+    @discardableResult
+    public static func print(_ text: String, to stream: Stream = .output) -> Bool {
         write(text + "\n", to: stream)
     }
 
-    /// Writes text as it is.
-    public static func write(_ text: String, to stream: Stream = .output) {
+    /// Writes text as it is; see ``print(_:to:)``.
+    @discardableResult
+    public static func write(_ text: String, to stream: Stream = .output) -> Bool {
         var text = text
-        text.withUTF8 { bytes in
+        return text.withUTF8 { bytes in
             var rest = UnsafeRawBufferPointer(bytes)
             while !rest.isEmpty {
                 #if canImport(Glibc)
@@ -58,12 +62,11 @@ public enum Terminal {
                 #endif
                 if count >= 0 {
                     rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-                } else if errno == EPIPE && stream == .output {
-                    exit(0)
                 } else if errno != EINTR && errno != EAGAIN {
-                    return  // Nobody is left to be told.
+                    return false
                 }
             }
+            return true
         }
     }
 }

@@ -14,6 +14,7 @@ final class Serve: @unchecked Sendable {  // confined to the main loop once that
     private var signals: [SignalWatcher] = []
     private var server: Server?
     private var exitCode: Int32 = 0
+    private var hasStarted = false
     private var isStopping = false
 
     private init(_ configuration: Configuration, _ log: Logger) throws {
@@ -82,6 +83,7 @@ final class Serve: @unchecked Sendable {  // confined to the main loop once that
         let started = try await server.start()
         try credentials.finish(home, started, log)
         if isStopping { return await stop() }
+        hasStarted = true
         log.notice(
             "serving",
             metadata: [
@@ -102,14 +104,10 @@ final class Serve: @unchecked Sendable {  // confined to the main loop once that
         isStopping = true
         log.notice("\(name): finishing the calls in flight", metadata: ["grace": "\(configuration.grace)"])
         // While it starts, start() sees that it is to stop.
-        if server != nil { main.startTask { await self.stop() } }
+        if hasStarted { main.startTask { await self.stop() } }
     }
 
-    private var hasStopped = false
-
     private func stop() async {
-        guard !hasStopped else { return }
-        hasStopped = true
         await server?.stop(grace: configuration.grace)
         log.notice("stopped")
         end()

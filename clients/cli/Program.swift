@@ -52,7 +52,9 @@ struct Program {
         }
         let isJSON = words.contains("--json")
         do {
-            return try await dispatch(words)
+            return try await dispatch(words.first == "--version" ? ["version"] : words)
+        } catch is CancellationError {
+            return 0
         } catch let error as TrellisError {
             if isJSON {
                 Terminal.print(error.json.written(.indented), to: .error)

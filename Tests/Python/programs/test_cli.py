@@ -48,6 +48,10 @@ def test_an_import_can_be_run_again(story):
 def test_goals_are_listed_and_walked(story):
     goals = story.json("reference", "list-concepts", "--framework", "sdg", "--kind", "sdg-goal", "--all")["concepts"]
     assert [goal["code"] for goal in goals] == [str(number) for number in range(1, 18)]
+    walk = ["reference", "traverse", "--start.framework", "sdg", "--start.kind", "sdg-goal", "--start.code", "6"]
+    reached = story.json(*walk, "--max-depth", "2", "--all")["visits"]
+    assert {"6.1", "6.1.1"} <= {visit["concept"]["code"] for visit in reached}
+    assert "sdg sdg-target 6.1 By 2030" in story.text(*walk), "a table says what nested records are"
 
 
 def test_documents_go_in_once_and_are_found_with_their_snippet(story, tmp_path):

@@ -27,7 +27,14 @@ struct RPCCommand {
 
     func run(_ context: Context) async throws {
         let request = try RequestBuilder(catalog: catalog, method: method).request(context.parsed)
-        try await call(request, context, readsAll: isList && context.parsed.isOn("all"))
+        do {
+            try await call(request, context, readsAll: isList && context.parsed.isOn("all"))
+        } catch let error as TrellisError {
+            if let id = request["requestId"]?.text, error.isOutcomeOpen {
+                context.note("it may have happened: the same command with --request-id \(id) does it once")
+            }
+            throw error
+        }
     }
 
     /// Makes the call with a request in JSON and prints what comes back.
@@ -48,11 +55,9 @@ struct RPCCommand {
         let view = ResponseView(catalog: catalog, message: method.output, width: Terminal.width(.output))
         try await messages.stream(method, request, connection) { response in
             // A line each: a stream of JSON values is easier to read for programs than one long array.
-            if context.session.json {
-                Terminal.print(response.written())
-            } else {
-                for line in view.lines(response) { Terminal.print(line) }
-            }
+            let lines = context.session.json ? [response.written()] : view.lines(response)
+            // Whoever has read enough (`| head`) wants the call to end, too.
+            for line in lines where !Terminal.print(line) { throw CancellationError() }
         }
     }
 

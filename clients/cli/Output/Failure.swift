@@ -26,6 +26,11 @@ extension TrellisError {
         }
     }
 
+    /// Whether the server may have done it all the same.
+    var isOutcomeOpen: Bool {
+        [.unavailable, .deadlineExceeded, .cancelled, .unknown, .internal].contains(code)
+    }
+
     /// What can be done about it, `nil` when the message says it all.
     var advice: String? {
         switch code {
