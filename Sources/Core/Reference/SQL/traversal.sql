@@ -1,7 +1,7 @@
 -- One step of a walk along the edges. A walk goes level by level, and the caller remembers where it has been, so each
 -- concept is looked at once however many ways lead to it. (One recursive query visits a concept again at each depth:
 -- with the 4,000 edges of IRIS+ and SDG joined both ways, a walk of depth 2 took longer than 20 s; see
--- docs/decisions/0005-reference-walks.md.)
+-- docs/decisions/0005-reference-releases.md.)
 
 -- The concepts next to those given, each once with the first edge that leads to it, through the releases given, one a
 -- framework. OFFSET 0 keeps the planner to one look-up in the right index for each concept, whatever it believes about

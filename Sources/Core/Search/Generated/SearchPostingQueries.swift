@@ -208,12 +208,21 @@ package struct SearchNext: Statement {
             e.concept_kind, e.concept_code, '{}'::text[] AS terms, '{}'::bigint[] AS term_entries,
             $8::bigint AS corpus_entries, $9::bigint AS corpus_words, 0::bigint AS total,
             $10::text AS snapshot
-        FROM scored s
-        JOIN search_entry e ON e.tenant_id = s.tenant_id AND e.entry_id = s.entry_id
-        WHERE (s.score < $11::bigint OR (s.score = $11 AND s.entry_id > $12::uuid))
-            AND (pg_visible_in_snapshot(e.created_by, $10::pg_snapshot)
-                OR e.created_by >= pg_snapshot_xmax(pg_current_snapshot()))
-        ORDER BY s.score DESC, e.entry_id
+        FROM (
+            SELECT *
+            FROM scored
+            WHERE score < $11::bigint OR (score = $11 AND entry_id > $12::uuid)
+            ORDER BY score DESC, entry_id
+        ) s
+        CROSS JOIN LATERAL (
+            SELECT *
+            FROM search_entry
+            WHERE tenant_id = s.tenant_id AND entry_id = s.entry_id
+                AND (pg_visible_in_snapshot(created_by, ($10::text)::pg_snapshot)
+                    OR created_by >= pg_snapshot_xmax(pg_current_snapshot()))
+            OFFSET 0
+        ) e
+        ORDER BY s.score DESC, s.entry_id
         LIMIT $13::integer
         """
 

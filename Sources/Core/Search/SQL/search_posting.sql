@@ -105,12 +105,22 @@ SELECT s.score, e.entry_id, e.collection_id, e.kind, e.language, e.title, e.body
     e.concept_kind, e.concept_code, '{}'::text[] AS terms, '{}'::bigint[] AS term_entries,
     @corpus_entries::bigint AS corpus_entries, @corpus_words::bigint AS corpus_words, 0::bigint AS total,
     @snapshot::text AS snapshot
-FROM scored s
-JOIN search_entry e ON e.tenant_id = s.tenant_id AND e.entry_id = s.entry_id
-WHERE (s.score < @after_score::bigint OR (s.score = @after_score AND s.entry_id > @after_entry_id::uuid))
-    AND (pg_visible_in_snapshot(e.created_by, @snapshot::pg_snapshot)
-        OR e.created_by >= pg_snapshot_xmax(pg_current_snapshot()))
-ORDER BY s.score DESC, e.entry_id
+FROM (
+    SELECT *
+    FROM scored
+    WHERE score < @after_score::bigint OR (score = @after_score AND entry_id > @after_entry_id::uuid)
+    ORDER BY score DESC, entry_id
+) s
+CROSS JOIN LATERAL (
+    -- Looked up in the order of the ranking, until the page is full.
+    SELECT *
+    FROM search_entry
+    WHERE tenant_id = s.tenant_id AND entry_id = s.entry_id
+        AND (pg_visible_in_snapshot(created_by, (@snapshot::text)::pg_snapshot)
+            OR created_by >= pg_snapshot_xmax(pg_current_snapshot()))
+    OFFSET 0
+) e
+ORDER BY s.score DESC, s.entry_id
 LIMIT @count::integer;
 
 -- Which words, each in its language, stand for one of the terms.
