@@ -22,7 +22,7 @@ struct ConnectionTests {
             try peer.greet()
             try peer.write(
                 RawPeer.frame(1, 4, 1, RawPeer.callHeaders("Pause"))
-                    + RawPeer.frame(0, 1, 1, [0, 0, 0, 0, 3] + Array("400".utf8))
+                    + RawPeer.frame(0, 1, 1, [0, 0, 0, 0, 4] + Array("1000".utf8))
             )
             try await server.events.wait(for: "pausing")
             let shutdown = Task { await server.server.shutdown(grace: .seconds(10)) }
@@ -38,7 +38,7 @@ struct ConnectionTests {
             #expect(answer?.payload == [0, 0, 0, 0, 1, 65])
             #expect(lastStream(peer.read { $0.type == 7 }) == 3)
             let slow = peer.read { $0.type == 0 && $0.stream == 1 }
-            #expect(slow?.payload == [0, 0, 0, 0, 3] + Array("400".utf8))
+            #expect(slow?.payload == [0, 0, 0, 0, 4] + Array("1000".utf8))
             #expect(peer.waitForClose())
             await shutdown.value
         }
@@ -60,6 +60,7 @@ struct ConnectionTests {
             }
             #expect(dead.read { $0.type == 6 } != nil)
             #expect(dead.waitForClose())
+            while server.server.counts().openConnections > 1 { usleep(1000) }
             #expect(server.server.counts().openConnections == 1)
         }
     }
@@ -75,6 +76,8 @@ struct ConnectionTests {
             try idle.greet()
             #expect(idle.read { $0.type == 7 } != nil)
             #expect(idle.waitForClose())
+            // The server counts it off a moment after its end is seen here.
+            while server.server.counts().openConnections > 1 { usleep(1000) }
             #expect(server.server.counts().openConnections == 1)
             waiting.cancel()
             _ = await waiting.result

@@ -23,6 +23,7 @@ final class RawPeer {
 
     private let descriptor: Int32
     private var buffer: [UInt8] = []
+    private var passedOver: [Frame] = []
     private(set) var isClosed = false
 
     init(_ address: String, receiveBuffer: Int32? = nil) throws {
@@ -56,10 +57,15 @@ final class RawPeer {
         return written
     }
 
-    /// Reads until a frame comes that is wanted; nil when the connection ends, or nothing comes for 5 s.
+    /// Takes the first frame that is wanted, of those that came before and were not, or else that come; nil when the
+    /// connection ends, or nothing comes for 5 s.
     func read(until isWanted: (Frame) -> Bool) -> Frame? {
+        if let index = passedOver.firstIndex(where: isWanted) { return passedOver.remove(at: index) }
         while true {
-            while let frame = takeFrame() { if isWanted(frame) { return frame } }
+            while let frame = takeFrame() {
+                if isWanted(frame) { return frame }
+                passedOver.append(frame)
+            }
             guard !isClosed, readMore() else { return nil }
         }
     }
