@@ -45,6 +45,41 @@ def test_an_import_can_be_run_again(story):
     assert release["imported"] is False and release["concepts"] == 438
 
 
+def states(story, version):
+    releases = story.json("--platform", "reference", "list-releases", "--framework", "sdg", "--all")["releases"]
+    return [release["state"] for release in releases if release["version"] == version]
+
+
+def test_a_dry_run_keeps_nothing(story):
+    sdg = ["--platform", "import", "sdg", str(ROOT / "demo/sdg"), "--release", "trial"]
+    assert "nothing was kept" in story.text(*sdg, "--dry-run")
+    assert states(story, "trial") == ["RELEASE_STATE_ABANDONED"]
+    assert story.json(*sdg)["imported"] is True
+    assert states(story, "trial") == ["RELEASE_STATE_ABANDONED", "RELEASE_STATE_ACTIVE"]
+    against = story.json("--platform", "import", "sdg", str(ROOT / "demo/sdg"), "--release", "same")
+    assert against["imported"] is True
+
+
+def test_an_import_that_was_killed_goes_on_where_it_was_or_begins_anew(story):
+    def killed(version):
+        sdg = ["--platform", "import", "sdg", str(ROOT / "demo/sdg"), "--release", version]
+        process = subprocess.Popen(
+            [BUILT / "trellis", "--home", story.home, *sdg], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env=CLEAN)
+        while not states(story, version):
+            assert process.poll() is None, "the import ended before it could be killed"
+        process.kill()
+        process.wait()
+        assert states(story, version) == ["RELEASE_STATE_STAGING"]
+        return sdg
+
+    done = story.json(*killed("resumed"))
+    assert done["imported"] is True and done["concepts"] == 438
+    assert states(story, "resumed") == ["RELEASE_STATE_ACTIVE"], "the same release went on"
+    assert story.json(*killed("restarted"), "--restart")["imported"] is True
+    assert states(story, "restarted") == ["RELEASE_STATE_ABANDONED", "RELEASE_STATE_ACTIVE"]
+
+
 def test_goals_are_listed_and_walked(story):
     goals = story.json("reference", "list-concepts", "--framework", "sdg", "--kind", "sdg-goal", "--all")["concepts"]
     assert [goal["code"] for goal in goals] == [str(number) for number in range(1, 18)]
