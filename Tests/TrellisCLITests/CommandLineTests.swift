@@ -72,6 +72,27 @@ import TrellisClient
         }
     }
 
+    @Test func aStoredKeyFollowsTheHomesOwnServerToItsNextAddress() throws {
+        let folder = "/tmp/trellis-home-test-\(UInt64.random(in: 0 ... .max))"
+        try Files.makeFolder(folder, mode: 0o700)
+        let home = Home(path: folder)
+        func address(_ profile: String) throws -> String {
+            let parsed = try ParsedFlags(["--home", folder, "--profile", profile], flags: Session.flags)
+            return try Session(parsed, environment: { _ in nil }, userHome: nil, isRoot: true).address
+        }
+        try Files.writePrivately(#"{"address": "a:1", "platform_key": "p"}"#, to: "\(folder)/credentials.json")
+        try home.store("own", .init(address: "a:1", token: "t"))
+        try home.store("far", .init(address: "far:1", token: "t"))
+        try Files.writePrivately(#"{"address": "a:2"}"#, to: "\(folder)/credentials.json")
+        #expect(try address("own") == "a:2")
+        #expect(try address("far") == "far:1")
+        #expect(try home.server()?.token == nil, "a second server on a database does not know the platform's key")
+        #expect(throws: UsageError.self) {
+            let parsed = try ParsedFlags(["--home", folder, "--platform"], flags: Session.flags)
+            _ = try Session(parsed, environment: { _ in nil }, userHome: nil, isRoot: true)
+        }
+    }
+
     @Test func aListIsATableAndARecordIsNamesAndValues() throws {
         let response = try JSONValue(
             parsing:

@@ -51,9 +51,19 @@ struct Storage {
     /// Checks that this version may serve on the schema. On a loop.
     func verify(on loop: EventLoop, _ log: Logger) async throws {
         let set = try MigrationSet.embedded()
-        try await Self.withDatabase(address.with(role: PrivateCluster.server), on: loop, log) {
-            database throws(SchemaError) in
-            try await Schema.verify(database, set)
+        do {
+            try await Self.withDatabase(address.with(role: PrivateCluster.server), on: loop, log) {
+                database throws(SchemaError) in
+                try await Schema.verify(database, set)
+            }
+        } catch {
+            // Migrations make the role, so a database that was never migrated refuses the connection itself.
+            guard "\(error)".contains("role \"\(PrivateCluster.server)\" does not exist") else { throw error }
+            throw HomeError(
+                description:
+                    "the database has no schema yet: run 'trellisd migrate --database-url ...' as a superuser or "
+                    + "its owner, then start again"
+            )
         }
     }
 

@@ -53,9 +53,15 @@ enum ImportReferenceCommand {
         if let version = context.parsed["release"] { source.version = version }
         for finding in source.findings { context.note("  \(DisplayWidth.printable(finding))") }
         let (validateOnly, restart) = (context.parsed.isOn("dry-run"), context.parsed.isOn("restart"))
-        let outcome = try await context.withConnection { connection in
-            try await ReferenceImporter(connection: connection, source: source)
-                .run(validateOnly: validateOnly, restart: restart)
+        let outcome: ReferenceImporter.Outcome
+        do {
+            outcome = try await context.withConnection { connection in
+                try await ReferenceImporter(connection: connection, source: source)
+                    .run(validateOnly: validateOnly, restart: restart)
+            }
+        } catch let error as TrellisError where error.isOutcomeOpen {
+            context.note("what has landed is kept: the same command again goes on from there")
+            throw error
         }
         switch outcome {
         case .present(let release):

@@ -24,7 +24,7 @@ enum IRISMetrics {
             concept.attributes = metric.attributes.map { member in
                 switch member.key {
                 case "primary_impact_category": (member.key, .string(categories.reading(of: metric)))
-                case "section": (member.key, .string(section(metric, sections, ids)))
+                case "section": (member.key, .string(section(metric, sections)))
                 case "subsection": (member.key, .string(subsections[metric.text("subsection")]))
                 default: member
                 }
@@ -50,7 +50,7 @@ enum IRISMetrics {
         }
     }
 
-    private static func section(_ metric: Metric, _ sections: Spellings, _ ids: Set<String>) -> String {
+    private static func section(_ metric: Metric, _ sections: Spellings) -> String {
         let section = metric.text("section")
         return looksLikeID(section) ? "" : sections[section]
     }

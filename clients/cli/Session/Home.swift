@@ -16,7 +16,8 @@ struct Home {
     struct Credentials: Equatable {
         /// `nil` for the server of this home folder, wherever it listens at the time.
         var address: String?
-        var token: String
+        /// `nil` only in what a server wrote whose platform key another home folder has.
+        var token: String?
     }
 
     private var serverFile: String { "\(path)/credentials.json" }
@@ -25,10 +26,10 @@ struct Home {
     /// What the server wrote: its address and the platform's key. `nil` when no server has run here.
     func server() throws(UsageError) -> Credentials? {
         guard let value = try read(serverFile) else { return nil }
-        guard let address = value["address"]?.text, let key = value["platform_key"]?.text else {
-            throw UsageError("'\(serverFile)' has no address or no platform_key: start the server again")
+        guard let address = value["address"]?.text else {
+            throw UsageError("'\(serverFile)' has no address: start the server again")
         }
-        return Credentials(address: address, token: key)
+        return Credentials(address: address, token: value["platform_key"]?.text)
     }
 
     /// The keys that were stored, by name, and the name of the one in use.
@@ -87,7 +88,9 @@ struct Home {
 
     private func write(current: String?, _ all: [(name: String, credentials: Credentials)]) throws {
         let profiles = all.sorted { $0.name < $1.name }.map { profile -> (key: String, value: JSONValue) in
-            var members: [(key: String, value: JSONValue)] = [("token", .string(profile.credentials.token))]
+            var members: [(key: String, value: JSONValue)] = [
+                ("token", .string(profile.credentials.token ?? ""))
+            ]
             if let address = profile.credentials.address { members.append(("address", .string(address))) }
             return (profile.name, .object(members))
         }

@@ -71,6 +71,12 @@ struct Session {
             guard let server = try home.server() else {
                 throw UsageError("--platform: no credentials.json in '\(home.path)': has a server run there?")
             }
+            guard server.token != nil else {
+                throw UsageError(
+                    "--platform: credentials.json in '\(home.path)' has no platform key: the home folder of the first "
+                        + "server on its database has it"
+                )
+            }
             return (server, "credentials.json")
         }
         if let name = parsed["profile"] ?? environment("TRELLIS_PROFILE") {
