@@ -10,8 +10,8 @@ import TrellisAPI
 
 /// Looks at each call and lets it through, as authentication would.
 struct Gate: ServerInterceptor {
-    func willHandle(_ request: (any Message)?, _ context: ServerContext) async throws {
-        context.metadata.withValue("authorization") { _ in }
+    func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool {
+        context.metadata.withValue("authorization") { $0 == nil }
     }
 }
 

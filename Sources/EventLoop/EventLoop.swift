@@ -167,6 +167,16 @@ public final class EventLoop: @unchecked Sendable {
         return Task.immediate(executorPreference: loopTaskExecutor) { await body() }
     }
 
+    /// Starts a task for a piece of work like ``startTask(_:)``, without a closure around it: for what is started with
+    /// every call, where each closure is an allocation and a look for the executor.
+    @discardableResult
+    @inlinable
+    @inline(__always)
+    public func start<Work: LoopWork>(_ work: Work) -> Task<Void, Never> {
+        assertOnLoop()
+        return Task.immediate(executorPreference: loopTaskExecutor) { await work.run() }
+    }
+
     /// Runs `body` once, at the end of this turn, after the Swift jobs: the place to write out what a turn gathered.
     public func atTurnEnd(_ body: @escaping () -> Void) {
         assertOnLoop()
@@ -295,6 +305,12 @@ public final class EventLoop: @unchecked Sendable {
         }
         turnEnd.removeAll()
     }
+}
+
+/// A piece of work that a task does.
+public protocol LoopWork: Sendable {
+    /// Does it, on the loop that started it.
+    func run() async
 }
 
 /// What a loop can be asked to run.

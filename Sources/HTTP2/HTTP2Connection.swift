@@ -76,7 +76,7 @@ public final class HTTP2Connection: @unchecked Sendable {
         lastReceived = now
         idleSince = now
         startedAt = now
-        session.hasOutput = { [unowned(unsafe) self] in scheduleFlush() }
+        session.onOutput = { [unowned(unsafe) self] in scheduleFlush() }
     }
 
     /// The peer's address, made when asked for.
@@ -302,7 +302,7 @@ public final class HTTP2Connection: @unchecked Sendable {
             onWillClose?(reason)
             session.abandonStreams()
             session.delegate = nil
-            session.hasOutput = nil
+            session.onOutput = nil
             unwritten = []
             let onClosed = onClosed
             self.onClosed = nil

@@ -29,8 +29,9 @@ public final class HTTP2Session: @unchecked Sendable {
     public let role: HTTP2Role
     /// Who hears of it. Not retained: its owner clears it, or outlives the session.
     public unowned(unsafe) var delegate: (any HTTP2SessionDelegate)?
-    /// Called when there is something to drain that was not there before.
-    var hasOutput: (() -> Void)?
+    /// Called when there is something to drain, once until ``drain(into:limit:)`` is called.
+    var onOutput: (() -> Void)?
+    private var hasOutput = false
 
     private let handle: OpaquePointer
     let pool: StreamPool
@@ -137,6 +138,7 @@ public final class HTTP2Session: @unchecked Sendable {
     ///
     /// - Returns: the bytes written into the buffer; less than `limit` when there is nothing more to send now.
     public func drain(into buffer: UnsafeMutableRawBufferPointer, limit: Int) throws(HTTP2Error) -> Int {
+        hasOutput = false
         var used = 0
         while used < limit {
             var frame: UnsafePointer<UInt8>?
@@ -150,6 +152,12 @@ public final class HTTP2Session: @unchecked Sendable {
             used += count
         }
         return used
+    }
+
+    private func noteOutput() {
+        guard !hasOutput else { return }
+        hasOutput = true
+        onOutput?()
     }
 
     // MARK: Events
@@ -288,7 +296,7 @@ public final class HTTP2Session: @unchecked Sendable {
             return nil
         }
         stream.id = id
-        hasOutput?()
+        noteOutput()
         return stream
     }
 
@@ -299,7 +307,7 @@ public final class HTTP2Session: @unchecked Sendable {
             return nghttp2_submit_response(handle, stream.id, fields, count, &provider)
         }
         check(code)
-        hasOutput?()
+        noteOutput()
     }
 
     private func dataProvider(_ stream: HTTP2Stream) -> nghttp2_data_provider {
@@ -314,13 +322,13 @@ public final class HTTP2Session: @unchecked Sendable {
         check(
             nghttp2_submit_rst_stream(handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, code.rawValue)
         )
-        hasOutput?()
+        noteOutput()
     }
 
     func resume(_ stream: HTTP2Stream) {
         // Fails when the stream has just been closed by the peer, which is then told in its own time.
         _ = nghttp2_session_resume_data(handle, stream.id)
-        hasOutput?()
+        noteOutput()
     }
 
     func consumed(_ stream: HTTP2Stream, _ count: Int) {
@@ -330,7 +338,7 @@ public final class HTTP2Session: @unchecked Sendable {
                 ? nghttp2_session_consume_connection(handle, count)
                 : nghttp2_session_consume(handle, stream.id, count)
         )
-        if nghttp2_session_want_write(handle) != 0 { hasOutput?() }
+        if nghttp2_session_want_write(handle) != 0 { noteOutput() }
     }
 
     // MARK: The connection as a whole
@@ -338,27 +346,27 @@ public final class HTTP2Session: @unchecked Sendable {
     /// Announces that no new streams will be taken soon; the peer may still start some until ``refuseNewStreams()``.
     func announceShutdown() {
         check(nghttp2_submit_shutdown_notice(handle))
-        hasOutput?()
+        noteOutput()
     }
 
     /// Takes no stream beyond those that have been started.
     func refuseNewStreams(_ code: HTTP2ErrorCode = .noError) {
         let last = nghttp2_session_get_last_proc_stream_id(handle)
         check(nghttp2_submit_goaway(handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code.rawValue, nil, 0))
-        hasOutput?()
+        noteOutput()
     }
 
     /// Ends the session after one GOAWAY; streams that are open are lost.
     func terminate(_ code: HTTP2ErrorCode) {
         check(nghttp2_session_terminate_session(handle, code.rawValue))
-        hasOutput?()
+        noteOutput()
     }
 
     /// Asks the peer for a sign of life.
     func ping() {
         awaitsPong = true
         check(nghttp2_submit_ping(handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil))
-        hasOutput?()
+        noteOutput()
     }
 
     /// Counts a frame that does no work.

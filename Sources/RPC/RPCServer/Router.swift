@@ -82,7 +82,10 @@ public final class Router: @unchecked Sendable {
         add(path, .unary, attributes) { context in
             do {
                 let request = try context.decodeRequest(Request.self)
-                if context.isIntercepted { try await context.intercept(request) }
+                if context.interceptorCount > 0 {
+                    let passed = try context.interceptAtOnce(request)
+                    if passed < context.interceptorCount { try await context.intercept(request, after: passed) }
+                }
                 context.finish(try await handler(request, context).serialized(prefix: MessageFraming.prefixBytes))
             } catch {
                 context.fail(error)
@@ -99,7 +102,10 @@ public final class Router: @unchecked Sendable {
         add(path, .serverStreaming, attributes) { context in
             do {
                 let request = try context.decodeRequest(Request.self)
-                if context.isIntercepted { try await context.intercept(request) }
+                if context.interceptorCount > 0 {
+                    let passed = try context.interceptAtOnce(request)
+                    if passed < context.interceptorCount { try await context.intercept(request, after: passed) }
+                }
                 try await handler(request, ResponseWriter(context), context)
                 context.finish()
             } catch {
@@ -116,7 +122,8 @@ public final class Router: @unchecked Sendable {
     ) {
         add(path, .clientStreaming, attributes) { context in
             do {
-                if context.isIntercepted { try await context.intercept(nil) }
+                let passed = try context.interceptAtOnce(nil)
+                if passed < context.interceptorCount { try await context.intercept(nil, after: passed) }
                 let response = try await handler(RequestStream(context), context)
                 context.finish(response.serialized(prefix: MessageFraming.prefixBytes))
             } catch {
@@ -135,7 +142,8 @@ public final class Router: @unchecked Sendable {
     ) {
         add(path, .bidirectional, attributes) { context in
             do {
-                if context.isIntercepted { try await context.intercept(nil) }
+                let passed = try context.interceptAtOnce(nil)
+                if passed < context.interceptorCount { try await context.intercept(nil, after: passed) }
                 try await handler(RequestStream(context), ResponseWriter(context), context)
                 context.finish()
             } catch {

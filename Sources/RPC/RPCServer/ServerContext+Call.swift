@@ -3,6 +3,15 @@ internal import HTTP2
 public import Protobuf
 public import RPC
 
+/// The task of a call.
+private struct HandlerRun: LoopWork {
+    let context: ServerContext
+
+    func run() async {
+        await context.route.run(context)
+    }
+}
+
 // What the routes' closures and the connection do with a call. A call ends once, in `end`; whatever comes later finds it
 // finished and is dropped.
 extension ServerContext {
@@ -44,7 +53,7 @@ extension ServerContext {
     /// Starts the handler: it runs here and now until it first suspends.
     func start() {
         phase = .running
-        let task = loop.startTask { [self] in await route.run(self) }
+        let task = loop.start(HandlerRun(context: self))
         if !isFinished { self.task = task }
     }
 
@@ -86,11 +95,29 @@ extension ServerContext {
         release()
     }
 
-    @usableFromInline var isIntercepted: Bool { !connection.interceptors.isEmpty }
+    @usableFromInline var interceptorCount: Int { connection.interceptors.count }
 
-    @usableFromInline func intercept(_ request: (any Message)?) async throws {
-        for interceptor in connection.interceptors { try await interceptor.willHandle(request, self) }
-        if isFinished { throw CancellationError() }
+    /// Asks the interceptors that need not wait, up to the first that must.
+    ///
+    /// - Returns: how many have let the call through.
+    @usableFromInline func interceptAtOnce(_ request: (any Message)?) throws -> Int {
+        var passed = 0
+        for interceptor in connection.interceptors {
+            guard try interceptor.willHandleAtOnce(request, self) else { break }
+            passed += 1
+        }
+        return passed
+    }
+
+    /// Asks the interceptors after the first `passed` ones, of which the first must wait.
+    @usableFromInline func intercept(_ request: (any Message)?, after passed: Int) async throws {
+        var isFirst = true
+        for interceptor in connection.interceptors.dropFirst(passed) {
+            if !isFirst, try interceptor.willHandleAtOnce(request, self) { continue }
+            isFirst = false
+            try await interceptor.willHandle(request, self)
+            if isFinished { throw CancellationError() }
+        }
     }
 
     /// Answers with one message that has room for its prefix.

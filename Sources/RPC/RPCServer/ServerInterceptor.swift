@@ -3,22 +3,40 @@ public import RPC
 
 /// What every call of a server passes through: authentication, policy, limits, logs.
 public protocol ServerInterceptor: Sendable {
-    /// Looks at a call before its handler does; throwing ends it. One that does not suspend costs nothing but the call.
+    /// Looks at a call before its handler does, without waiting for anything: cheaper than ``willHandle(_:_:)``, which is
+    /// asked when this cannot say. Throwing ends the call.
+    ///
+    /// - Parameter request: the request; nil when the method takes a stream of them.
+    /// - Returns: whether the call may go on; false asks ``willHandle(_:_:)``, too, as does leaving this out.
+    func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool
+
+    /// Looks at a call before its handler does, and may wait; throwing ends the call.
     ///
     /// - Parameter request: the request; nil when the method takes a stream of them.
     func willHandle(_ request: (any Message)?, _ context: ServerContext) async throws
 
     /// Hears how a call ended, before its status is sent, so trailers may still be added. Called once for each call
-    /// that reached ``willHandle(_:_:)`` of the first interceptor, or failed before, once its route was known.
+    /// whose route was known, whether the interceptors let it through or not.
     func didFinish(_ context: ServerContext, _ status: Status)
 }
 
 extension ServerInterceptor {
+    /// Leaves it to ``willHandle(_:_:)``.
+    public func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool { false }
+
     /// Lets everything through.
     public func willHandle(_ request: (any Message)?, _ context: ServerContext) async throws {}
 
     /// Takes no notice.
     public func didFinish(_ context: ServerContext, _ status: Status) {}
+}
+
+/// An interceptor that only hears how calls end: metrics, logs.
+public protocol CallObserver: ServerInterceptor {}
+
+extension CallObserver {
+    /// Lets everything through.
+    public func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool { true }
 }
 
 /// Names something that interceptors leave on a call's context for its handler.

@@ -8,18 +8,33 @@ import TrellisAPI
 struct Authentication: ServerInterceptor {
     let table: LoopTable
 
+    /// Lets callers in that are known already, and whoever calls a public method.
+    func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool {
+        let services = table[context.loop]
+        guard let policy = services.policies[context.route.index], policy.scope != .public else { return true }
+        guard let known = context.metadata.withValue("authorization", { $0.flatMap(services.doorkeeper.known) }) else {
+            return false
+        }
+        try admit(known, policy, context, services)
+        return true
+    }
+
+    /// Looks the credential up.
     func willHandle(_ request: (any Message)?, _ context: ServerContext) async throws {
         let services = table[context.loop]
         guard let policy = services.policies[context.route.index], policy.scope != .public else { return }
-        let caller: Caller
-        if let known = context.metadata.withValue("authorization", { $0.flatMap(services.doorkeeper.known) }) {
-            caller = known
-        } else {
-            guard let header = context.metadata.withValue("authorization", { $0.map { Array($0) } }) else {
-                throw DomainError.unauthenticated(.missing)
-            }
-            caller = try await services.doorkeeper.admit(header)
+        guard let header = context.metadata.withValue("authorization", { $0.map { Array($0) } }) else {
+            throw DomainError.unauthenticated(.missing)
         }
+        try admit(try await services.doorkeeper.admit(header), policy, context, services)
+    }
+
+    private func admit(
+        _ caller: Caller,
+        _ policy: RoutePolicy,
+        _ context: ServerContext,
+        _ services: LoopServices
+    ) throws {
         if let call = caller.call(context.route.index) {
             context.admittedCall = call
             return
@@ -36,9 +51,10 @@ struct Authentication: ServerInterceptor {
 /// Checks the rules that the proto file sets for the request's fields: after the policy, so that nobody learns from a
 /// refusal about a request that they may not make.
 struct FieldRulesCheck: ServerInterceptor {
-    func willHandle(_ request: (any Message)?, _ context: ServerContext) async throws {
-        guard let request = request as? any ValidatedMessage else { return }
+    func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool {
+        guard let request = request as? any ValidatedMessage else { return true }
         let violations = request.violations()
         if !violations.isEmpty { throw DomainError.invalid(violations) }
+        return true
     }
 }

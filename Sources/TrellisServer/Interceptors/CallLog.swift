@@ -8,7 +8,7 @@ import RPCServer
 ///
 /// Level `debug` for reads that went well, `info` for writes and for refusals, `error` for the server's own faults: under
 /// load a line a read would cost more than the read.
-struct CallLog: ServerInterceptor {
+struct CallLog: CallObserver {
     let table: LoopTable
 
     func didFinish(_ context: ServerContext, _ status: Status) {

@@ -52,7 +52,7 @@ final class CallMetrics: @unchecked Sendable {
 }
 
 /// Counts calls as they end.
-struct CallCounter: ServerInterceptor {
+struct CallCounter: CallObserver {
     let table: LoopTable
 
     func didFinish(_ context: ServerContext, _ status: Status) {
