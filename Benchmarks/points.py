@@ -81,7 +81,7 @@ def pgbench(trellis, script, seconds, clients):
     folder, port = trellis.socket()
     result = subprocess.run(
         ["taskset", "-c", "0,1", pgbench_program(), "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T",
-         str(seconds), "-f", script, "-D", f"tenant_id={trellis.tenant}", "-D", f"site_id={trellis.site}",
+         str(max(1, round(seconds))), "-f", script, "-D", f"tenant_id={trellis.tenant}", "-D", f"site_id={trellis.site}",
          "-h", folder, "-p", port, "-U", "trellis_server", "trellis"],
         capture_output=True, text=True)
     if result.returncode:
