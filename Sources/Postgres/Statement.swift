@@ -26,10 +26,19 @@ public protocol Statement: Sendable {
     /// One SQL command with parameters written `$1`, `$2`, ...
     static var sql: String { get }
 
+    /// Whether the statement only reads: it changes nothing, locks nothing, and calls nothing volatile. Only then may it
+    /// share a transaction with other callers' reads, and be sent again when one of them failed. False unless said.
+    static var isReadOnly: Bool { get }
+
     /// Adds a value for each parameter, in the order `$1`, `$2`, ..., always with the same types.
     func bind(_ parameters: inout Parameters)
 
     /// Reads what the server answered. Called once, after the whole batch has been committed (or, in a transaction,
     /// after the statement has run).
     static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Output
+}
+
+extension Statement {
+    /// Nothing is taken for a read that does not say so.
+    public static var isReadOnly: Bool { false }
 }

@@ -56,6 +56,33 @@ struct BatchTests {
         }
     }
 
+    @Test("reads of many callers share a transaction; one that fails takes none of the others with it")
+    func group() async throws {
+        try await withItems(connections: 1) { database, _ in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for caller in 0..<200 {
+                    group.addTask {
+                        let own = UUID.v7()
+                        if caller % 7 == 3 {
+                            let error = try await failure { _ = try await database.run(Divide(divisor: 0), settings(own)) }
+                            #expect(error?.sqlState?.rawValue == "22012")
+                        } else if caller % 7 == 5 {
+                            let answer = try await database.run(Divide(divisor: 4), settings(own))
+                            #expect(answer == 25)
+                        } else {
+                            let session = try await database.run(SessionGet(), settings(own))
+                            #expect(session?.tenant == own.text)
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            // Writes and reads with other settings stay out of the groups, and nothing is left on the connection.
+            let session = try await database.run(SessionGet())
+            #expect(session?.tenant == "")
+        }
+    }
+
     @Test("a constraint that fails at the commit fails the batch, and the next one works")
     func deferred() async throws {
         try await withItems { database, tenant in

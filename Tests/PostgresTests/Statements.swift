@@ -51,6 +51,7 @@ struct Item: Sendable, Equatable {
 
 struct ItemGet: Statement {
     static let name = "ItemGet"
+    static let isReadOnly = true
     static let sql = "SELECT tenant_id, item_id, name, counter FROM trellis.item WHERE item_id = $1"
     var item: UUID
 
@@ -65,6 +66,7 @@ struct ItemGet: Statement {
 
 struct ItemList: Statement {
     static let name = "ItemList"
+    static let isReadOnly = true
     static let sql = "SELECT tenant_id, item_id, name, counter FROM trellis.item ORDER BY item_id"
 
     func bind(_ parameters: inout Parameters) {}
@@ -93,6 +95,7 @@ struct ItemCountUp: Statement {
 /// Fails with 22012 when the divisor is 0.
 struct Divide: Statement {
     static let name = "Divide"
+    static let isReadOnly = true
     static let sql = "SELECT 100 / $1"
     var divisor: Int32
 
@@ -124,6 +127,7 @@ struct SessionGet: Statement {
     }
 
     static let name = "SessionGet"
+    static let isReadOnly = true
     static let sql = """
         SELECT pg_backend_pid(), current_setting('trellis.tenant', true), current_setting('trellis.actor', true),
             current_user::text

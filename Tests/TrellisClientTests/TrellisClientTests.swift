@@ -95,17 +95,16 @@ struct TrellisClientTests {
         }
     }
 
-    @Test("a server that is not there is UNAVAILABLE within the timeout")
+    @Test("a server that is not there is UNAVAILABLE, long before the deadline")
     func unavailable() async throws {
         var options = TrellisConnection.Options()
-        options.timeout = .seconds(2)
+        options.timeout = .seconds(600)
         let connection = try TrellisConnection(address: "127.0.0.1:1", options: options)
-        let began = ContinuousClock.now
         let error = await #expect(throws: TrellisError.self) {
             try await TenancyClient(connection).whoAmI(WhoAmIRequest())
         }
+        // A test that waited for the deadline would be ended by the suite's limit.
         #expect(error?.code == .unavailable)
-        #expect(ContinuousClock.now - began < .seconds(5))
         await connection.close()
     }
 

@@ -2,6 +2,7 @@
 TRELLIS_GENERATE_DATABASE_URL."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -59,6 +60,16 @@ class Database:
             [result.param_type(i) for i in range(result.nparams)],
             [Column(result.fname(i).decode(), result.ftype(i), result.ftable(i), result.ftablecol(i))
              for i in range(result.nfields)])
+
+    def is_read_only(self, query: Query) -> bool:
+        """Whether a query is a plain SELECT that locks no row and calls nothing volatile."""
+        sql = re.sub(r"--[^\n]*|'(?:[^']|'')*'", " ", query.sql)
+        if not re.match(r"\s*SELECT\b", sql, re.I) or re.search(r"\bFOR\s+(NO\s+KEY|KEY|UPDATE|SHARE)\b|\bINTO\b", sql, re.I):
+            return False
+        called = [name.lower() for name in re.findall(r"\b(\w+)\s*\(", sql)]
+        volatile = self.connection.execute(
+            "SELECT count(*) FROM pg_proc WHERE proname = ANY (%s) AND provolatile = 'v'", [called]).fetchone()[0]
+        return volatile == 0
 
 
 def _reason(result, query: Query) -> str:

@@ -75,6 +75,8 @@ class _File:
         text += f"package struct {query.name}: Statement {{\n"
         text += f'    package static let name = "{query.name}"\n\n'
         text += f'    package static let sql = """\n{_indented(query.sql)}\n        """\n\n'
+        if self.database.is_read_only(query):
+            text += "    package static let isReadOnly = true\n\n"
         for name, type_, nullable in parameters:
             text += f"    package var {names.escaped(name)}: {type_.swift}{'?' if nullable else ''}\n"
         if parameters:

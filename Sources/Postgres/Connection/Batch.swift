@@ -28,6 +28,11 @@ final class Batch: @unchecked Sendable {
     /// Whether the server was asked to cancel it.
     var isCancelRequested = false
 
+    /// Whether it failed only because a batch before it in its group did.
+    var isBystander = false
+    /// Whether it was one, and is sent alone from now on.
+    private(set) var goesAlone = false
+
     /// The first thing that went wrong.
     var failure: PostgresError?
     /// The tag with which the server acknowledged `command`.
@@ -88,6 +93,25 @@ final class Batch: @unchecked Sendable {
         commandTag = nil
         isCancelRequested = false
         state = .idle
+    }
+
+    /// Whether the batch can be in one transaction with reads of other callers: when it reads, too, and makes the same
+    /// settings, so that nothing that the one before it set is left in force for it.
+    func canJoin(_ first: Batch) -> Bool {
+        isGroupable && first.isGroupable && settings.count == first.settings.count
+            && zip(settings, first.settings).allSatisfy { $0.name == $1.name }
+    }
+
+    private var isGroupable: Bool {
+        command == nil && !goesAlone && statements.allSatisfy { type(of: $0).isReadOnly }
+    }
+
+    /// Makes a bystander ready to be sent again, alone. It has had no effect: it was never run.
+    func retryAlone() {
+        reset()
+        isBystander = false
+        goesAlone = true
+        state = .queued
     }
 
     private func clearResults() {

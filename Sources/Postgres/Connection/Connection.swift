@@ -8,6 +8,8 @@ protocol ConnectionOwner: AnyObject {
     func connectionDidOpen(_ connection: Connection)
     /// At least one batch was answered.
     func connectionDidProgress(_ connection: Connection)
+    /// A batch was not run because another one of its group failed: it goes back in line.
+    func connection(_ connection: Connection, didPassOver batch: Batch)
     /// The connection is over, for a reason or because its owner wanted it. Its batches have failed already.
     func connectionDidClose(_ connection: Connection, _ error: PostgresError?, wasOpen: Bool)
 }
@@ -37,6 +39,10 @@ final class Connection: @unchecked Sendable {
         case settings
         case statement(Int, PreparedStatement)
         case sync
+        /// Nothing; the answers to one batch of a group end here.
+        case memberEnd
+        /// The Sync after a group, whose batches have been told already.
+        case groupSync
     }
 
     let loop: EventLoop
@@ -182,6 +188,27 @@ final class Connection: @unchecked Sendable {
 
     /// Encodes a batch into libpq's buffer; `flush` writes it out.
     func send(_ batch: Batch) {
+        guard encode(batch) else { return lose() }
+        let ok = trellis_pq_send_sync(pq) == 1
+        expected.append(.sync)
+        if !ok { lose() }
+    }
+
+    /// Encodes a group of reads, one transaction and one Sync for all of them.
+    ///
+    /// Each makes its settings before it reads, the same ones as the others, so what it sees is its own. When one fails,
+    /// the server passes over the rest of the group, which the owner sends again.
+    func send(group: [Batch]) {
+        for batch in group {
+            guard encode(batch) else { return lose() }
+            expected.append(.memberEnd)
+        }
+        let ok = trellis_pq_send_sync(pq) == 1
+        expected.append(.groupSync)
+        if !ok { lose() }
+    }
+
+    private func encode(_ batch: Batch) -> Bool {
         precondition(state == .open && simple == nil, "batches go to an open connection in pipeline mode")
         batch.state = .inFlight
         inFlight.append(batch)
@@ -194,9 +221,7 @@ final class Connection: @unchecked Sendable {
         for (index, statement) in batch.statements.enumerated() where ok {
             ok = send(statement, index, batch)
         }
-        if ok { ok = trellis_pq_send_sync(pq) == 1 }
-        expected.append(.sync)
-        if !ok { lose() }
+        return ok
     }
 
     private func sendSettings(_ batch: Batch) -> Bool {
@@ -339,6 +364,13 @@ final class Connection: @unchecked Sendable {
     }
 
     private func take(_ result: OpaquePointer) {
+        if case .groupSync = expected.first {
+            // An error here is about the connection, and what follows tells.
+            if PQresultStatus(result) == PGRES_PIPELINE_SYNC { _ = expected.popFirst() }
+            PQclear(result)
+            return
+        }
+        defer { finishMembers() }
         guard let batch = inFlight.first, let next = expected.first else {
             PQclear(result)
             return
@@ -368,6 +400,7 @@ final class Connection: @unchecked Sendable {
         case PGRES_PIPELINE_ABORTED:
             PQclear(result)
             _ = expected.popFirst()
+            if batch.failure == nil { batch.isBystander = true }
             if case .prepared(let statement, let name) = next { statement.didNotPrepare(name) }
         default:
             _ = expected.popFirst()
@@ -383,9 +416,24 @@ final class Connection: @unchecked Sendable {
         case .prepared(let statement, let name): statement.didPrepare(name)
         case .command: batch.commandTag = PQcmdStatus(result).map { String(cString: $0) }
         case .settings: break
-        case .sync: close(PostgresError(.protocol, "the server answered more statements than were sent"))
+        case .sync, .memberEnd, .groupSync:
+            close(PostgresError(.protocol, "the server answered more statements than were sent"))
         }
         PQclear(result)
+    }
+
+    /// Tells the batches of a group whose last answer has come.
+    private func finishMembers() {
+        while case .memberEnd = expected.first, let batch = inFlight.first {
+            _ = expected.popFirst()
+            _ = inFlight.popFirst()
+            if batch.isBystander, batch.failure == nil, batch.state == .inFlight {
+                batch.retryAlone()
+                owner.connection(self, didPassOver: batch)
+            } else {
+                batch.finish()
+            }
+        }
     }
 
     /// The connection is broken: finds out why and closes it.

@@ -64,6 +64,12 @@ extension Database: ConnectionOwner {
         if connection.load == 0, draining.contains(where: { $0 === connection }) { connection.close() }
     }
 
+    func connection(_ connection: Connection, didPassOver batch: Batch) {
+        if isClosed { return batch.finish(PostgresError(.unavailable, "the database pool is closed")) }
+        queue.prepend(batch)
+        schedulePump()
+    }
+
     func connectionDidClose(_ connection: Connection, _ error: PostgresError?, wasOpen: Bool) {
         opening.removeAll { $0 === connection }
         shared.removeAll { $0 === connection }

@@ -175,15 +175,29 @@ public final class Database: @unchecked Sendable {
     }
 
     private func pump() {
-        while !queue.isEmpty, let connection = leastLoaded(), let batch = queue.popFirst() {
-            batch.hardDeadline = loop.now + limits.sharedBatchTimeout.nanoseconds
-            connection.send(batch)
+        while !queue.isEmpty, let connection = leastLoaded() {
+            // As many as leave the other connections their share: they work at the same time.
+            let free = shared.count { $0.load < limits.batchesInFlight }
+            let fair = (queue.count + free - 1) / free
+            let group = nextGroup(min(limits.batchesInFlight - connection.load, fair))
+            if group.count == 1 { connection.send(group[0]) } else { connection.send(group: group) }
         }
         for connection in shared { connection.flush() }
         if !queue.isEmpty {
             openConnections()
             scheduleLine()
         }
+    }
+
+    /// The batches at the head of the line that can be one transaction, at most `count`: reads that make the same settings.
+    private func nextGroup(_ count: Int) -> [Batch] {
+        var group: [Batch] = []
+        while group.count < count, let batch = queue.first, group.isEmpty || batch.canJoin(group[0]) {
+            batch.hardDeadline = loop.now + limits.sharedBatchTimeout.nanoseconds
+            group.append(batch)
+            _ = queue.popFirst()
+        }
+        return group
     }
 
     private func leastLoaded() -> Connection? {

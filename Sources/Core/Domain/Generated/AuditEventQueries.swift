@@ -87,6 +87,8 @@ package struct AuditEventList: Statement {
         LIMIT $3
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var after: UUID
     package var count: Int64

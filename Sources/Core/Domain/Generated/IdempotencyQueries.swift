@@ -64,6 +64,8 @@ package struct IdempotencyGet: Statement {
         WHERE tenant_id = $1 AND principal_id = $2 AND method = $3 AND request_key = $4
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var principalID: UUID
     package var method: String

@@ -21,6 +21,8 @@ package struct ProbeDatabase: Statement {
         SELECT now() AS time
         """
 
+    package static let isReadOnly = true
+
     package init() {}
 
     package func bind(_ parameters: inout Parameters) {}

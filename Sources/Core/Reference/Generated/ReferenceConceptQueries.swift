@@ -194,6 +194,8 @@ package struct ConceptGet: Statement {
         WHERE c.tenant_id = $1 AND c.release_id = $2 AND c.kind = $3 AND c.code = $4
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var releaseID: UUID
     package var kind: Int32
@@ -233,6 +235,8 @@ package struct ConceptGetByID: Statement {
         WHERE c.tenant_id = $1 AND c.concept_id = $2 AND c.release_id = $3
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var conceptID: UUID
     package var releaseID: UUID
@@ -271,6 +275,8 @@ package struct ConceptGetLatest: Statement {
         ORDER BY f.active_release_id IS DISTINCT FROM r.release_id, r.complete_time DESC
         LIMIT 1
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var framework: String
@@ -315,6 +321,8 @@ package struct ConceptGetLatestByID: Statement {
         LIMIT 1
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var conceptID: UUID
 
@@ -348,6 +356,8 @@ package struct ConceptList: Statement {
         ORDER BY c.ordinal
         LIMIT $5::integer
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var releaseID: UUID
@@ -392,6 +402,8 @@ package struct ConceptListByParent: Statement {
         ORDER BY c.ordinal
         LIMIT $7::integer
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var releaseID: UUID
@@ -440,6 +452,8 @@ package struct ConceptCount: Statement {
         ORDER BY kind
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var releaseID: UUID
 
@@ -475,6 +489,8 @@ package struct ConceptListOrphans: Statement {
         ORDER BY c.ordinal
         LIMIT $3::integer
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var releaseID: UUID

@@ -144,6 +144,8 @@ package struct EdgeList: Statement {
         LIMIT $16::integer
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var releaseID: UUID
     package var afterSourceKind: Int32
@@ -218,6 +220,8 @@ package struct EdgeCountByKind: Statement {
         ORDER BY kind
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var releaseID: UUID
 
@@ -254,6 +258,8 @@ package struct EdgeListWithoutSource: Statement {
         ORDER BY source_kind, source_code, kind, target_framework, target_kind, target_code
         LIMIT $3::integer
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var releaseID: UUID
@@ -332,6 +338,8 @@ package struct EdgeCountDangling: Statement {
         FROM reference_edge
         WHERE tenant_id = $1 AND release_id = $2 AND dangling
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var releaseID: UUID

@@ -134,6 +134,8 @@ package struct VisibleReleaseList: Statement {
         ORDER BY framework, tenant_id DESC
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var frameworks: [String]
 

@@ -164,6 +164,8 @@ package struct ReleaseGet: Statement {
             AND (r.tenant_id = $1 OR r.stage = 2)
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var releaseID: UUID
 
@@ -205,6 +207,8 @@ package struct ReleaseList: Statement {
         ORDER BY r.release_id
         LIMIT $5::integer
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var after: UUID

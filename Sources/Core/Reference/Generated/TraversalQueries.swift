@@ -142,6 +142,8 @@ package struct ConceptGetMany: Statement {
         ORDER BY n.ordinality
         """
 
+    package static let isReadOnly = true
+
     package var frameworks: [String]
     package var tenantIDs: [UUID]
     package var releaseIDs: [UUID]

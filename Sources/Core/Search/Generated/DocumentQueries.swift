@@ -90,6 +90,8 @@ package struct DocumentGet: Statement {
         WHERE tenant_id = $1 AND document_id = $2
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var documentID: UUID
 
@@ -122,6 +124,8 @@ package struct DocumentList: Statement {
         ORDER BY document_id
         LIMIT $4::integer
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var knowledgeBaseID: UUID

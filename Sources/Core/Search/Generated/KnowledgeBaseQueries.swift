@@ -66,6 +66,8 @@ package struct KnowledgeBaseGet: Statement {
         WHERE tenant_id = $1 AND knowledge_base_id = $2
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var knowledgeBaseID: UUID
 
@@ -97,6 +99,8 @@ package struct KnowledgeBaseList: Statement {
         ORDER BY knowledge_base_id
         LIMIT $3::integer
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var after: UUID
@@ -131,6 +135,8 @@ package struct KnowledgeBaseGetByName: Statement {
         WHERE tenant_id = $1 AND display_name_key = $2
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var displayNameKey: String
 
@@ -160,6 +166,8 @@ package struct KnowledgeBaseListExisting: Statement {
         FROM knowledge_base
         WHERE tenant_id = $1 AND knowledge_base_id = ANY ($2::uuid[])
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var knowledgeBaseIDs: [UUID]

@@ -251,6 +251,8 @@ package struct ChunkList: Statement {
         LIMIT $4::integer
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var documentID: UUID
     package var after: Int32

@@ -290,6 +290,8 @@ package struct WordMatch: Statement {
         WHERE w.language || ':' || lexeme = ANY ($3::text[])
         """
 
+    package static let isReadOnly = true
+
     package var languages: [String]
     package var words: [String]
     package var terms: [String]

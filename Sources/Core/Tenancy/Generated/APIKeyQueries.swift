@@ -79,6 +79,8 @@ package struct ApiKeyGet: Statement {
         WHERE tenant_id = $1 AND api_key_id = $2
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var apiKeyID: UUID
 
@@ -110,6 +112,8 @@ package struct ApiKeyList: Statement {
         ORDER BY api_key_id
         LIMIT $4
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var after: UUID
@@ -149,6 +153,8 @@ package struct ApiKeyListByUser: Statement {
         ORDER BY api_key_id
         LIMIT $5
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var userID: UUID
@@ -220,6 +226,8 @@ package struct ApiKeyCredential: Statement {
         WHERE tenant_id = $1 AND api_key_id = $2 AND revoke_time IS NULL
             AND (expire_time IS NULL OR expire_time > now())
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var apiKeyID: UUID

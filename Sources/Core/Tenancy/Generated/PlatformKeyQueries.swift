@@ -23,6 +23,8 @@ package struct PlatformKeyCredential: Statement {
         WHERE platform_key_id = $1 AND revoke_time IS NULL
         """
 
+    package static let isReadOnly = true
+
     package var platformKeyID: UUID
 
     package init(

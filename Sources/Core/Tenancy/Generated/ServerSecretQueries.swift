@@ -52,6 +52,8 @@ package struct ServerSecretGet: Statement {
         WHERE name = $1
         """
 
+    package static let isReadOnly = true
+
     package var secretName: String
 
     package init(

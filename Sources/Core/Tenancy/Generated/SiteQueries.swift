@@ -57,6 +57,8 @@ package struct SiteGet: Statement {
         WHERE tenant_id = $1 AND site_id = $2
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var siteID: UUID
 
@@ -119,6 +121,8 @@ package struct SiteList: Statement {
         ORDER BY site_id
         LIMIT $3
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var after: UUID

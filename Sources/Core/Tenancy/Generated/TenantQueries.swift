@@ -80,6 +80,8 @@ package struct TenantGet: Statement {
         WHERE tenant_id = $1
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
 
     package init(
@@ -108,6 +110,8 @@ package struct TenantList: Statement {
         ORDER BY tenant_id
         LIMIT $2
         """
+
+    package static let isReadOnly = true
 
     package var after: UUID
     package var count: Int64

@@ -60,6 +60,8 @@ package struct UserGet: Statement {
         WHERE tenant_id = $1 AND user_id = $2
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var userID: UUID
 
@@ -91,6 +93,8 @@ package struct UserList: Statement {
         ORDER BY user_id
         LIMIT $3
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var after: UUID
@@ -126,6 +130,8 @@ package struct UserListByEmail: Statement {
         ORDER BY user_id
         LIMIT $4
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
     package var emailKey: String

@@ -95,6 +95,8 @@ package struct WidgetList: Statement {
         LIMIT $4
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var after: UUID
     package var tags: [String]
@@ -131,6 +133,8 @@ package struct WidgetMeasure: Statement {
         WHERE tenant_id = $1 AND widget_id = $2
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
     package var widgetID: UUID
 
@@ -161,6 +165,8 @@ package struct WidgetCount: Statement {
         WHERE tenant_id = $1
         """
 
+    package static let isReadOnly = true
+
     package var tenantID: UUID
 
     package init(
@@ -188,6 +194,8 @@ package struct WidgetNeighbours: Statement {
         LEFT JOIN widget AS n ON n.tenant_id = w.tenant_id AND n.widget_id > w.widget_id
         WHERE w.tenant_id = $1
         """
+
+    package static let isReadOnly = true
 
     package var tenantID: UUID
 
