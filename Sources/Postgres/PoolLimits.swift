@@ -8,7 +8,7 @@ public struct PoolLimits: Sendable, Equatable {
     /// Shared, pipelined connections of a loop.
     public var sharedConnections = 2
     /// Batches that a shared connection has in flight at most; more wait in the loop's line.
-    public var batchesInFlight = 8
+    public var batchesInFlight = 32
     /// Batches and leases that wait on a loop at most; beyond it callers fail with `overloaded`.
     public var waiting = 10_000
     /// How long a caller waits for a connection at most.

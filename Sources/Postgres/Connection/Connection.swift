@@ -196,19 +196,22 @@ final class Connection: @unchecked Sendable {
 
     /// Encodes a group of reads, one transaction and one Sync for all of them.
     ///
-    /// Each makes its settings before it reads, the same ones as the others, so what it sees is its own. When one fails,
-    /// the server passes over the rest of the group, which the owner sends again.
+    /// Each makes its settings before it reads, the same ones as the others, so what it sees is its own; one whose
+    /// settings have the values that the one before it made is under them already. When one fails, the server passes
+    /// over the rest of the group, which the owner sends again.
     func send(group: [Batch]) {
+        var inForce: [SessionSettings.Setting] = []
         for batch in group {
-            guard encode(batch) else { return lose() }
+            guard encode(batch, inForce: inForce) else { return lose() }
             expected.append(.memberEnd)
+            inForce = batch.settings
         }
         let ok = trellis_pq_send_sync(pq) == 1
         expected.append(.groupSync)
         if !ok { lose() }
     }
 
-    private func encode(_ batch: Batch) -> Bool {
+    private func encode(_ batch: Batch, inForce: [SessionSettings.Setting] = []) -> Bool {
         precondition(state == .open && simple == nil, "batches go to an open connection in pipeline mode")
         batch.state = .inFlight
         inFlight.append(batch)
@@ -217,7 +220,7 @@ final class Connection: @unchecked Sendable {
             ok = PQsendQueryParams(pq, command, 0, nil, nil, nil, nil, 1) == 1
             expected.append(.command)
         }
-        if ok, !batch.settings.isEmpty { ok = sendSettings(batch) }
+        if ok, batch.settings != inForce { ok = sendSettings(batch) }
         for (index, statement) in batch.statements.enumerated() where ok {
             ok = send(statement, index, batch)
         }
