@@ -64,7 +64,9 @@ struct BatchTests {
                     group.addTask {
                         let own = UUID.v7()
                         if caller % 7 == 3 {
-                            let error = try await failure { _ = try await database.run(Divide(divisor: 0), settings(own)) }
+                            let error = try await failure {
+                                _ = try await database.run(Divide(divisor: 0), settings(own))
+                            }
                             #expect(error?.sqlState?.rawValue == "22012")
                         } else if caller % 7 == 5 {
                             let answer = try await database.run(Divide(divisor: 4), settings(own))
