@@ -94,6 +94,7 @@ struct Program {
         if first == "help" { return try helpPage(split.names.dropFirst().map { $0 }) }
         if let (command, count) = rpc(split.names) { return try await run(command, split.rest(after: count)) }
         if let (command, count) = flow(split.names) { return try await run(command, split.rest(after: count)) }
+        if Self.asksForHelp(split.rest(after: 0)) { return try helpPage(split.names) }
         throw unknown(split.names)
     }
 

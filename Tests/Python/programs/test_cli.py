@@ -179,5 +179,6 @@ def test_help_comes_from_the_contract(story):
     page = story.text("help", "tenancy", "create-site")
     assert "Makes a site of the caller's tenant." in page and "Needs the permission tenancy.sites.write." in page
     assert story.text("tenancy", "create-site", "--help") == page
+    assert story.text("tenancy", "--help") == story.text("help", "tenancy")
     assert "CONCEPT_KIND_SDG_GOAL" in story.text("describe", "ConceptKind")
     assert story.text("version").startswith("trellis 0.")
