@@ -9,6 +9,8 @@ public struct ChannelConfiguration: Sendable {
     public var initialBackoff = Duration.milliseconds(50)
     /// How long the channel waits at most between two tries to connect.
     public var maximumBackoff = Duration.seconds(5)
+    /// Makes the connections' transports; nil leaves them as they are, without TLS.
+    public var security: (any ClientTransportSecurity)?
     /// What goes into the user-agent header.
     public var userAgent = "trellis-swift"
     /// When unary calls are tried again.

@@ -47,7 +47,7 @@ final class ChannelCore: HTTP2SessionDelegate, @unchecked Sendable {
     }
 
     private func open(_ call: ClientCall, _ connection: HTTP2Connection) {
-        guard let stream = connection.session.request(Self.fixedFields, fields(call)) else {
+        guard let stream = connection.session.request(fixedFields, fields(call)) else {
             // The connection has used up its stream numbers; the next call gets another.
             self.connection = nil
             connection.drain()
@@ -57,7 +57,10 @@ final class ChannelCore: HTTP2SessionDelegate, @unchecked Sendable {
         call.attach(stream)
     }
 
-    private static let fixedFields = FixedHeaders([(":method", "POST"), (":scheme", "http")])
+    private static let plainFields = FixedHeaders([(":method", "POST"), (":scheme", "http")])
+    private static let secureFields = FixedHeaders([(":method", "POST"), (":scheme", "https")])
+
+    private var fixedFields: FixedHeaders { configuration.security == nil ? Self.plainFields : Self.secureFields }
 
     private func fields(_ call: ClientCall) -> HeaderFields {
         var fields = HeaderFields()
@@ -84,13 +87,20 @@ final class ChannelCore: HTTP2SessionDelegate, @unchecked Sendable {
             guard let self else { return }
             dialer = nil
             switch result {
-            case .success(let descriptor): connected(SocketTransport(socket: descriptor))
+            case .success(let descriptor): connected(descriptor)
             case .failure(let error): unreachable(error.reason)
             }
         }
     }
 
-    private func connected(_ transport: any ByteTransport) {
+    private func connected(_ socket: Int32) {
+        let transport: any ByteTransport
+        do {
+            transport =
+                try configuration.security?.transport(over: socket, serverName: host) ?? SocketTransport(socket: socket)
+        } catch {
+            return unreachable(error.reason)
+        }
         let connection = HTTP2Connection(
             role: .client,
             transport: transport,

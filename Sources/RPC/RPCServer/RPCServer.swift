@@ -62,15 +62,21 @@ public final class RPCServer: Sendable {
 
     /// Begins to take connections.
     ///
-    /// - Parameter port: 0 picks a free one.
+    /// - Parameters:
+    ///   - port: 0 picks a free one.
+    ///   - security: makes the connections' transports; nil leaves them as they are, without TLS.
     /// - Returns: the address that is listened on.
     /// - Throws: ``EventLoopError`` when it cannot be.
-    public func listen(host: String, port: UInt16) throws -> SocketAddress {
+    public func listen(
+        host: String,
+        port: UInt16,
+        security: (any ServerTransportSecurity)? = nil
+    ) throws -> SocketAddress {
         let parts = state.withLock { $0.parts }
         precondition(!parts.isEmpty, "start() comes before listen")
         let listener = try Listener(host: host, port: port, group: group) { descriptor, loop in
             for part in parts where part.loop === loop {
-                part.accept(SocketTransport(socket: descriptor))
+                part.accept(descriptor, security)
                 return
             }
             preconditionFailure("a connection was dealt to a loop of another group")

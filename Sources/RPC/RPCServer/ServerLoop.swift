@@ -26,6 +26,19 @@ final class ServerLoop: @unchecked Sendable {
         router.freeze()
     }
 
+    /// Takes over a socket that was accepted.
+    func accept(_ socket: Int32, _ security: (any ServerTransportSecurity)?) {
+        guard let security else {
+            accept(SocketTransport(socket: socket))
+            return
+        }
+        do {
+            accept(try security.transport(over: socket))
+        } catch {
+            counters.refusedConnection()
+        }
+    }
+
     /// Takes a connection over, unless there are too many.
     @discardableResult
     func accept(_ transport: any ByteTransport) -> HTTP2Connection? {
