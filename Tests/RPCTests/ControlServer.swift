@@ -10,6 +10,7 @@ import Testing
 /// A real server on a real socket, whose methods misbehave as the request tells them to.
 ///
 /// - Echo: the response is the request. Metadata "echo-*" comes back as response metadata, "trail-*" as trailers.
+///   "wish-compression" of "gzip" or "none" is the handler's wish, here and in Count.
 /// - Fail: throws the status "CODE MESSAGE" that the request names.
 /// - Crash: throws an error that is not for the caller's eyes.
 /// - Wait: runs until it is cancelled.
@@ -85,6 +86,7 @@ final class ControlServer: Sendable {
                     append(name, value, &context.trailers)
                 }
             }
+            wish(context)
             return request
         }
         router.unary("/test.Control/Fail") { (request: Note, _) -> Note in
@@ -110,8 +112,9 @@ final class ControlServer: Sendable {
             try await context.loop.sleep(for: .milliseconds(Int64(request.text) ?? 0))
             return request
         }
-        router.serverStreaming("/test.Control/Count") { (request: Note, responses: ResponseWriter<Note>, _) in
+        router.serverStreaming("/test.Control/Count") { (request: Note, responses: ResponseWriter<Note>, context) in
             let parts = request.text.split(separator: " ").compactMap { Int($0) }
+            wish(context)
             do {
                 for index in 0..<parts[0] {
                     try await responses.send(Note([UInt8](repeating: UInt8(index & 127), count: parts[1])))
@@ -132,6 +135,14 @@ final class ControlServer: Sendable {
             for try await request in requests { try await responses.send(request) }
         }
         return router
+    }
+
+    private static func wish(_ context: ServerContext) {
+        switch context.metadata["wish-compression"] {
+        case "gzip": context.responseCompression = .gzip
+        case "none": context.responseCompression = .none
+        default: break
+        }
     }
 
     private static func append(_ name: String, _ value: String, _ metadata: inout Metadata) {
