@@ -16,6 +16,7 @@ import Testing
 /// - Wait: runs until it is cancelled.
 /// - Count: streams as many messages as the request says, of as many bytes: "COUNT SIZE".
 /// - Sum: takes a stream, answers how many messages and bytes came.
+/// - First: answers the first request of a stream with a hundred messages of 1000 bytes, and ends.
 /// - Chat: answers each request of a stream with itself.
 final class ControlServer: Sendable {
     let server: RPCServer
@@ -87,6 +88,8 @@ final class ControlServer: Sendable {
                 }
             }
             wish(context)
+            if context.previousAttempts > 0 { context.trailers.append("attempts", "\(context.previousAttempts)") }
+            if context.metadata["forge"] != nil { forge(&context.responseMetadata, &context.trailers) }
             return request
         }
         router.unary("/test.Control/Fail") { (request: Note, _) -> Note in
@@ -130,11 +133,29 @@ final class ControlServer: Sendable {
             for try await request in requests { (count, bytes) = (count + 1, bytes + request.bytes.count) }
             return Note("\(count) \(bytes)")
         }
+        router.bidirectional("/test.Control/First") {
+            (requests: RequestStream<Note>, responses: ResponseWriter<Note>, _) in
+            for try await _ in requests {
+                for index in 0..<100 { try await responses.send(Note([UInt8](repeating: UInt8(index), count: 1000))) }
+                return
+            }
+        }
         router.bidirectional("/test.Control/Chat") {
             (requests: RequestStream<Note>, responses: ResponseWriter<Note>, _) in
             for try await request in requests { try await responses.send(request) }
         }
         return router
+    }
+
+    /// What no handler may say.
+    private static func forge(_ heads: inout Metadata, _ trailers: inout Metadata) {
+        for name in ["content-type", "grpc-encoding", "transfer-encoding", "connection", "te", "Content-Length"] {
+            heads.append(name, "forged")
+        }
+        trailers.append("grpc-status", "5")
+        trailers.append("Grpc-Message", "forged")
+        trailers.appendBytes("grpc-status-details-bin", [1])
+        trailers.append(":status", "500")
     }
 
     private static func wish(_ context: ServerContext) {
@@ -147,7 +168,7 @@ final class ControlServer: Sendable {
 
     private static func append(_ name: String, _ value: String, _ metadata: inout Metadata) {
         if name.hasSuffix("-bin") {
-            metadata.appendBytes(name, Metadata(of: name, value).bytes(name) ?? [])
+            for bytes in Metadata(of: name, value).allBytes(name) ?? [] { metadata.appendBytes(name, bytes) }
         } else {
             metadata.append(name, value)
         }
