@@ -90,7 +90,7 @@ struct HostilePeerTests {
         try await withVictim { peer, _ in
             try peer.greet()
             let before = residentBytes()
-            for round in 0..<20 {
+            for round in 0..<10 {
                 let stream = UInt32(round * 2 + 1)
                 let fields = (0..<64).map { ("name-\($0)", String(repeating: "v", count: 16_000)) }
                 try peer.write(RawPeer.frame(1, 1, stream, RawPeer.callHeaders("Echo")))
