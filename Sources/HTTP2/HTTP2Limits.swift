@@ -4,7 +4,7 @@ public struct HTTP2Limits: Sendable {
     // MARK: Streams
 
     /// Streams that a peer may have open at once on one connection (SETTINGS_MAX_CONCURRENT_STREAMS).
-    public var concurrentStreams: UInt32 = 256
+    public var concurrentStreams = 256
 
     /// Streams that may go wrong at once before the connection is given up: reset by the peer (CVE-2023-44487), broken
     /// by it so that we have to reset them (CVE-2025-8671), or refused. A client that cancels all its calls at once is

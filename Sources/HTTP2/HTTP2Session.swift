@@ -108,7 +108,7 @@ public final class HTTP2Session: @unchecked Sendable {
             settings.append(entry(NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, limits.headerTableBytes))
         }
         switch role {
-        case .server: settings.append(entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.concurrentStreams))
+        case .server: settings.append(entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, UInt32(clamping: limits.concurrentStreams)))
         case .client: settings.append(entry(NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
         }
         check(nghttp2_submit_settings(handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), settings, settings.count))
