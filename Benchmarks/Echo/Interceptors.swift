@@ -1,9 +1,8 @@
 import EventLoop
 import Logging
-public import Protobuf
+import Protobuf
 import RPC
 import RPCServer
-public import TrellisAPI
 
 // What every call of trellisd passes through (Sources/TrellisServer/Interceptors), as far as it needs no database: the
 // same work in the same order, for a caller whose credential is remembered.
@@ -163,16 +162,7 @@ struct Authentication: ServerInterceptor {
 /// Checks the rules for the request's fields.
 struct FieldRulesCheck: ServerInterceptor {
     func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool {
-        guard let request = request as? any ValidatedMessage else { return true }
-        guard let violation = request.violations().first else { return true }
+        guard let violation = request?.violations().first else { return true }
         throw RPCError(.invalidArgument, "\(violation)")
-    }
-}
-
-/// Rules as a proto file would set them for bench.EchoMessage.
-extension Money: ValidatedMessage {
-    /// Checks the fields.
-    public func validate(_ check: inout FieldChecker) {
-        check.text("text", currencyCode, required: true, maximum: 400_000)
     }
 }

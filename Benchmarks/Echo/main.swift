@@ -10,18 +10,13 @@ import Logging
 import Protobuf
 import RPC
 import RPCServer
-import TrellisAPI
-
-// google.type.Money has the fields of bench.EchoMessage, a string 1 and an int64 2, so the bytes are the same, and the
-// benchmark decodes and encodes a message as every service does: checked, unpacked by protobuf-c, copied, packed.
-typealias EchoMessage = Money
 
 func makeRouter() -> Router {
     let router = Router()
     router.unary("/bench.Echo/Say", nil) { (request: EchoMessage, _) in request }
     router.serverStreaming("/bench.Echo/Count", nil) {
         (request: EchoMessage, responses: ResponseWriter<EchoMessage>, _) in
-        for _ in 0..<max(0, request.units) { try await responses.send(request) }
+        for _ in 0..<max(0, request.n) { try await responses.send(request) }
     }
     router.bidirectional("/bench.Echo/Chat", nil) {
         (requests: RequestStream<EchoMessage>, responses: ResponseWriter<EchoMessage>, _) in
