@@ -149,7 +149,7 @@ let package = Package(
         // The echo server that scripts/bench compares with others; not shipped.
         .executableTarget(
             name: "trellis-echo",
-            dependencies: ["RPCServer", "RPC", "Protobuf", "TrellisAPI", "EventLoop"],
+            dependencies: ["RPCServer", "RPC", "Protobuf", "TrellisAPI", "EventLoop", log],
             path: "Benchmarks/Echo",
             swiftSettings: settings,
             linkerSettings: programLinking

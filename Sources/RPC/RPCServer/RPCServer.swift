@@ -126,6 +126,15 @@ public final class RPCServer: Sendable {
         }
     }
 
+    /// What each loop has done so far, in the order of the group's loops. Any thread.
+    public func countsByLoop() -> [ServerCounts] {
+        counters.map { counter in
+            var counts = ServerCounts()
+            counter.add(to: &counts)
+            return counts
+        }
+    }
+
     /// What the server has done so far. Any thread.
     public func counts() -> ServerCounts {
         var counts = ServerCounts()
