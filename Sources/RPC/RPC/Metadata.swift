@@ -65,8 +65,29 @@ public struct Metadata: Sendable {
         guard let index = fields.firstIndex(of: name.lowercased()) else { return nil }
         return fields.withField(at: index) { _, value in
             // Values of one name may have been joined with commas on the way.
-            value.split(separator: UInt8(ascii: ","), maxSplits: 1).first.map { Base64.decode(utf8: $0) } ?? []
+            value.split(separator: UInt8(ascii: ","), maxSplits: 1).first.map(Self.decoded) ?? []
         }
+    }
+
+    /// The bytes of every value of this name, which ends in "-bin", in order; what is not base64 is left out. Values that
+    /// were joined with commas on the way are apart again.
+    public func allBytes(_ name: String) -> [[UInt8]] {
+        let wanted = name.lowercased()
+        return (0..<fields.count).flatMap { index in
+            fields.withField(at: index) { name, value -> [[UInt8]] in
+                guard name.elementsEqual(wanted.utf8) else { return [] }
+                return value.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+                    .compactMap(Self.decoded)
+            }
+        }
+    }
+
+    /// Decodes one base64 value, padded or not, with the space that may stand around it.
+    private static func decoded(_ value: Slice<UnsafeRawBufferPointer>) -> [UInt8]? {
+        let space = UInt8(ascii: " ")
+        guard let first = value.firstIndex(where: { $0 != space }), let last = value.lastIndex(where: { $0 != space })
+        else { return [] }
+        return Base64.decode(utf8: value[first...last])
     }
 
     /// Calls `body` with the bytes of the first value of this name, valid only inside it, or nil; makes no String.
