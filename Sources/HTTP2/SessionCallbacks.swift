@@ -183,8 +183,9 @@ private func onFrameReceived(
                 }
             }
         case NGHTTP2_SETTINGS.rawValue:
-            if !session.isEstablished {
-                session.isEstablished = true
+            session.isEstablished = true
+            if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
+                session.tookSettings = true
                 session.noteNews()
             }
         case NGHTTP2_PING.rawValue:
