@@ -147,6 +147,7 @@ public final class Server: Sendable {
         configuration.interceptors = [
             CallCounter(table: table), CallLog(table: table), Authentication(table: table), FieldRulesCheck(),
         ]
+        configuration.transcoder = Services.transcoder
         configuration.convertError = { error, context in
             let reply = ErrorReply(error)
             if reply.isFault { Faults.report(error, context, table[context.loop].log) }
