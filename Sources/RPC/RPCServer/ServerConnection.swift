@@ -182,6 +182,7 @@ final class ServerConnection: HTTP2SessionDelegate {
 
     private func refuse(_ stream: HTTP2Stream, _ reply: FixedHeaders) {
         counters.refused()
+        stream.letsPeerFinish = true
         stream.respond(reply, ended: true)
     }
 }
