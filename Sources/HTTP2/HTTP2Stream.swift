@@ -62,6 +62,10 @@ public final class HTTP2Stream: @unchecked Sendable {
     var readingTrailers = false
     var unacknowledged = 0
     var isDeferred = false
+    /// Whether we reset it, because we wanted to and not because the peer broke it.
+    var isResetHere = false
+    /// The session's tick when output last moved, or began to wait.
+    var progressTick: UInt32 = 0
     var wantsDrained = false
     var ending = Ending.open
 
@@ -84,7 +88,11 @@ public final class HTTP2Stream: @unchecked Sendable {
 
     /// Queues bytes of the body. Kept until they are sent, so mind ``isFull``.
     public func send(_ bytes: [UInt8]) {
-        guard !isClosed, !bytes.isEmpty else { return }
+        guard !isClosed, !bytes.isEmpty, let session else { return }
+        session._withUnsafeGuaranteedRef { session in
+            session.queuedBytes += bytes.count
+            if outboundBytes == 0 { progressTick = session.tick }
+        }
         outboundBytes += bytes.count
         if chunkOffset == chunk.count, nextChunk == chunks.count {
             chunk = bytes
@@ -165,6 +173,10 @@ public final class HTTP2Stream: @unchecked Sendable {
             chunkOffset += count
         }
         outboundBytes -= filled
+        session?._withUnsafeGuaranteedRef { session in
+            session.queuedBytes -= filled
+            progressTick = session.tick
+        }
         return (filled, outboundBytes == 0)
     }
 
@@ -179,13 +191,14 @@ public final class HTTP2Stream: @unchecked Sendable {
         isClosed = false
         errorCode = .noError
         attachment = nil
-        session = nil
         pending = []
         readingTrailers = false
         unacknowledged = 0
         isDeferred = false
+        isResetHere = false
         wantsDrained = false
         dropOutput()
+        session = nil
     }
 
     /// Forgets what is queued.
@@ -194,7 +207,10 @@ public final class HTTP2Stream: @unchecked Sendable {
         chunkOffset = 0
         if !chunks.isEmpty { chunks = [] }
         nextChunk = 0
-        outboundBytes = 0
+        if outboundBytes > 0 {
+            session?._withUnsafeGuaranteedRef { $0.queuedBytes -= outboundBytes }
+            outboundBytes = 0
+        }
         ending = .open
     }
 }

@@ -249,7 +249,7 @@ extension HTTP2Error {
     /// What happened, for people.
     var reason: String {
         switch self {
-        case .session(let text), .timedOut(let text), .transport(let text): text
+        case .session(let text), .limit(_, let text), .transport(let text): text
         case .socket(let code): systemMessage(code)
         case .closedByPeer: "the server closed it"
         case .goingAway: "the server is going away"

@@ -33,7 +33,7 @@ extension ServerContext {
         let limit = connection.limits.messageBytes
         switch MessageFraming.next(in: stream.inbound.bytes, limit: limit) {
         case .message(let length, let isCompressed):
-            guard !isCompressed else { return end(Self.compressedWithoutEncoding) }
+            guard note(isCompressed: isCompressed) else { return end(Self.compressedWithoutEncoding) }
             guard stream.inbound.count == MessageFraming.prefixBytes + length else {
                 return end(Status(.unimplemented, "\(route.path) takes one request message, and more came"))
             }
@@ -45,7 +45,7 @@ extension ServerContext {
                     ? Status(.unimplemented, "\(route.path) takes one request message, and none came")
                     : Self.truncated
             )
-        case .tooLarge(let length): end(Self.tooLarge(length, limit))
+        case .tooLarge(let length): end(tooLarge(length, limit))
         case .invalidFlag(let flag): end(Self.invalidFlag(flag))
         }
     }
@@ -62,6 +62,7 @@ extension ServerContext {
         let more = stream.inbound.count - heldBytes
         heldBytes += more
         guard !connection.hold(more) else { return }
+        connection.counters.reached(.requestBytes)
         end(Status(.resourceExhausted, "too many requests of this connection are incomplete; send fewer at once"))
     }
 
@@ -74,10 +75,22 @@ extension ServerContext {
 
     /// The request of a method that takes one.
     @inlinable func decodeRequest<Request: Message>(_: Request.Type) throws -> Request {
+        guard coding == nil else { return try decodeCodedRequest(Request.self) }
         do throws(WireError) {
             let request = try Request(serialized: requestBytes())
             releaseRequest()
             return request
+        } catch {
+            throw MalformedRequest(message: Request.fullName, error: error)
+        }
+    }
+
+    /// The request of a method that takes one, when it did not come as plain protobuf.
+    @usableFromInline func decodeCodedRequest<Request: Message>(_: Request.Type) throws -> Request {
+        let bytes = try decoded(requestBytes())
+        releaseRequest()
+        do throws(WireError) {
+            return try Request(serialized: bytes)
         } catch {
             throw MalformedRequest(message: Request.fullName, error: error)
         }
@@ -91,6 +104,7 @@ extension ServerContext {
 
     @usableFromInline func releaseRequest() {
         guard let stream else { return }
+        connection.counters.messageReceived()
         stream.inbound.consume(stream.inbound.count)
         release()
     }
@@ -123,7 +137,9 @@ extension ServerContext {
     /// Answers with one message that has room for its prefix.
     @usableFromInline func finish(_ framed: consuming [UInt8]) {
         guard !isFinished else { return }
-        MessageFraming.seal(&framed)
+        if let coding { seal(&framed, coding) } else { MessageFraming.seal(&framed) }
+        guard admitsResponse(framed.count) else { return end(Self.tooMuchUntaken) }
+        connection.counters.messageSent()
         stream?.send(framed)
         end(.ok)
     }
@@ -159,11 +175,13 @@ extension ServerContext {
     @usableFromInline func send(_ framed: consuming [UInt8]) throws(RPCError) -> Bool {
         loop.assertOnLoop()
         guard case .running = phase, let stream else { throw finishedError }
-        MessageFraming.seal(&framed)
+        if let coding { seal(&framed, coding) } else { MessageFraming.seal(&framed) }
+        guard admitsResponse(framed.count) else { throw Self.error(Self.tooMuchUntaken) }
+        connection.counters.messageSent()
         stream.send(framed)
         if !headersSent {
             headersSent = true
-            stream.respond(Replies.head, responseMetadata.fields)
+            stream.respond(head, responseMetadata.fields)
         }
         return stream.isFull
     }
@@ -180,10 +198,25 @@ extension ServerContext {
     @inlinable func nextRequest<Request: Message>(_: Request.Type) async throws(RPCError) -> Request? {
         while try !hasNextRequest() { await withUnsafeContinuation { awaitMore($0) } }
         guard let bytes = try nextRequestBytes() else { return nil }
+        guard coding == nil else { return try decodeCoded(Request.self, bytes) }
         do {
             let request = try Request(serialized: bytes)
             taken(bytes.count)
             return request
+        } catch {
+            throw MalformedRequest(message: Request.fullName, error: error).rpcError
+        }
+    }
+
+    /// A message of a request stream that did not come as plain protobuf.
+    @usableFromInline func decodeCoded<Request: Message>(
+        _: Request.Type,
+        _ bytes: UnsafeRawBufferPointer
+    ) throws(RPCError) -> Request {
+        let decoded = try decoded(bytes)
+        taken(bytes.count)
+        do {
+            return try Request(serialized: decoded)
         } catch {
             throw MalformedRequest(message: Request.fullName, error: error).rpcError
         }
@@ -213,12 +246,12 @@ extension ServerContext {
         guard case .running = phase, let stream else { throw finishedError }
         switch MessageFraming.next(in: stream.inbound.bytes, limit: limit) {
         case .message(let length, let isCompressed):
-            guard !isCompressed else { throw Self.error(Self.compressedWithoutEncoding) }
+            guard note(isCompressed: isCompressed) else { throw Self.error(Self.compressedWithoutEncoding) }
             return UnsafeRawBufferPointer(rebasing: stream.inbound.bytes[5..<5 + length])
         case .incomplete:
             guard stream.inbound.count > 0 else { return nil }
             throw Self.error(Self.truncated)
-        case .tooLarge(let length): throw Self.error(Self.tooLarge(length, limit))
+        case .tooLarge(let length): throw Self.error(tooLarge(length, limit))
         case .invalidFlag(let flag): throw Self.error(Self.invalidFlag(flag))
         }
     }
@@ -226,6 +259,7 @@ extension ServerContext {
     /// Lets the peer send as much as was taken.
     @usableFromInline func taken(_ length: Int) {
         guard let stream else { return }
+        connection.counters.messageReceived()
         stream.inbound.consume(MessageFraming.prefixBytes + length)
         stream.acknowledge(keeping: stream.inbound.count)
     }
@@ -249,12 +283,18 @@ extension ServerContext {
             stream.finish(Replies.trailers[status.code.rawValue], statusFields(status))
         } else if status.code == .ok {
             stream.finish(Replies.trailers[0], statusFields(status))
-            stream.respond(Replies.head, responseMetadata.fields)
+            stream.respond(head, responseMetadata.fields)
         } else {
             if !responseMetadata.isEmpty { trailers.append(contentsOf: responseMetadata) }
             stream.respond(Replies.trailersOnly[status.code.rawValue], statusFields(status), ended: true)
         }
         detach()
+    }
+
+    /// What begins a response with messages.
+    private var head: FixedHeaders {
+        guard let coding, coding.compressesResponses else { return Replies.head }
+        return Replies.gzipHead
     }
 
     private func statusFields(_ status: Status) -> HeaderFields {
@@ -313,13 +353,14 @@ extension ServerContext {
 
     private static let compressedWithoutEncoding = Status(
         .internal,
-        "a message is marked as compressed, but grpc-encoding names no encoding"
+        "a message is marked as compressed, but grpc-encoding names no compression"
     )
 
     private static let truncated = Status(.internal, "the request ended in the middle of a message")
 
-    private static func tooLarge(_ length: Int, _ limit: Int) -> Status {
-        Status(.resourceExhausted, "a request message of \(length) bytes is larger than the limit of \(limit) bytes")
+    private func tooLarge(_ length: Int, _ limit: Int) -> Status {
+        connection.counters.reached(.messageBytes)
+        return Status(.resourceExhausted, "a request message of \(length) bytes is larger than the limit of \(limit) bytes")
     }
 
     private static func invalidFlag(_ flag: UInt8) -> Status {
