@@ -14,7 +14,7 @@ final class ServerConnection: HTTP2SessionDelegate {
 
     let loop: EventLoop
     let configuration: ServerConfiguration
-    let interceptors: [any ServerInterceptor]
+    let interceptors: BoundInterceptors
     let counters: ServerCounters
     let limits: ServerLimits
     private let router: Router
@@ -23,7 +23,7 @@ final class ServerConnection: HTTP2SessionDelegate {
         self.owner = owner
         loop = owner.loop
         configuration = owner.configuration
-        interceptors = owner.configuration.interceptors
+        interceptors = owner.interceptors
         counters = owner.counters
         limits = owner.configuration.limits
         router = owner.router

@@ -110,16 +110,16 @@ extension ServerContext {
         release()
     }
 
-    @usableFromInline var interceptorCount: Int { connection.interceptors.count }
+    @usableFromInline var interceptorCount: Int { connection.interceptors.gates.count }
 
     /// Asks the interceptors that need not wait, up to the first that must.
     ///
     /// - Returns: how many have let the call through.
     @usableFromInline func interceptAtOnce(_ request: (any Message)?) throws -> Int {
         var passed = 0
-        // In place: a loop over the array copies each interceptor, and counts references to what it holds.
-        try connection.interceptors.withUnsafeBufferPointer { interceptors in
-            while passed < interceptors.count, try interceptors[passed].willHandleAtOnce(request, self) { passed += 1 }
+        for ask in connection.interceptors.ask {
+            guard try ask(request, self) else { break }
+            passed += 1
         }
         return passed
     }
@@ -127,7 +127,7 @@ extension ServerContext {
     /// Asks the interceptors after the first `passed` ones, of which the first must wait.
     @usableFromInline func intercept(_ request: (any Message)?, after passed: Int) async throws {
         var isFirst = true
-        for interceptor in connection.interceptors.dropFirst(passed) {
+        for interceptor in connection.interceptors.gates.dropFirst(passed) {
             if !isFirst, try interceptor.willHandleAtOnce(request, self) { continue }
             isFirst = false
             try await interceptor.willHandle(request, self)
@@ -326,9 +326,7 @@ extension ServerContext {
         phase = .finished(status.code)
         deadlineTimer?.cancel()
         deadlineTimer = nil
-        connection.interceptors.withUnsafeBufferPointer { interceptors in
-            for index in interceptors.indices { interceptors[index].didFinish(self, status) }
-        }
+        for tell in connection.interceptors.tell { tell(self, status) }
         connection.counters.finished(status.code)
     }
 
@@ -368,7 +366,10 @@ extension ServerContext {
 
     func tooLarge(_ length: Int, _ limit: Int) -> Status {
         connection.counters.reached(.messageBytes)
-        return Status(.resourceExhausted, "a request message of \(length) bytes is larger than the limit of \(limit) bytes")
+        return Status(
+            .resourceExhausted,
+            "a request message of \(length) bytes is larger than the limit of \(limit) bytes"
+        )
     }
 
     private static func invalidFlag(_ flag: UInt8) -> Status {
