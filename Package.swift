@@ -73,6 +73,7 @@ let package = Package(
         .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
 
         // What everything may use: UUIDv7, times, base encodings, hashes and secret boxes. No I/O.
@@ -86,6 +87,8 @@ let package = Package(
 
         // HTTP/2 and gRPC.
         library("HTTP2", nil, ["CNghttp2", "EventLoop"]),
+        // TLS as a transport of HTTP2; only programs know of it.
+        library("TLS", nil, ["COpenSSL", "HTTP2", "EventLoop"]),
         library("RPC", "Sources/RPC/RPC", ["Primitives", "EventLoop", "HTTP2", "Protobuf"]),
         library("RPCServer", "Sources/RPC/RPCServer", ["RPC", "HTTP2", "EventLoop", "Protobuf", "Primitives"]),
         library("RPCClient", "Sources/RPC/RPCClient", ["RPC", "HTTP2", "EventLoop", "Protobuf", "Primitives"]),
@@ -209,6 +212,7 @@ let package = Package(
             ["trellis", "TrellisClient", "TrellisAPI", "RPC", "Protobuf", "Primitives", "Files", "Terminal"]
         ),
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
+        tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop"]),
         tests(
             "RPCTests",
             [

@@ -1,3 +1,4 @@
+public import HTTP2
 internal import RPC
 internal import Synchronization
 
@@ -15,6 +16,8 @@ public struct ServerCounts: Sendable, Equatable {
     public var openConnections = 0
     /// Connections that were closed at once, because there were too many.
     public var refusedConnections = 0
+    /// What the listeners' TLS has done; nil when none has TLS.
+    public var security: TransportSecurityCounts?
 
     /// Nothing counted.
     public init() {}
