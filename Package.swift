@@ -62,7 +62,7 @@ let package = Package(
     products: [
         .executable(name: "trellisd", targets: ["trellisd"]),
         .executable(name: "trellis", targets: ["trellis"]),
-        .library(name: "TrellisClient", targets: ["TrellisClient"]),
+        .library(name: "TrellisClient", targets: ["TrellisClient", "TLS"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2")
@@ -134,15 +134,15 @@ let package = Package(
             "TrellisServer",
             nil,
             [
-                "Domain", "Schema", "Tenancy", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "Postgres",
+                "Domain", "Schema", "Tenancy", "Reference", "Search", "HTTP2", "RPC", "RPCServer", "RPCServices", "Postgres",
                 "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
             ]
         ),
         .executableTarget(
             name: "trellisd",
             dependencies: [
-                "TrellisServer", "Schema", "PrivateCluster", "Postgres", "EventLoop", "Primitives", "Protobuf", "Files",
-                "Terminal", log,
+                "TrellisServer", "TLS", "Schema", "PrivateCluster", "Postgres", "EventLoop", "Primitives", "Protobuf",
+                "Files", "Terminal", log,
             ],
             swiftSettings: settings,
             linkerSettings: programLinking
@@ -151,7 +151,7 @@ let package = Package(
         // The echo server that scripts/bench compares with others; not shipped.
         .executableTarget(
             name: "trellis-echo",
-            dependencies: ["RPCServer", "RPC", "Protobuf", "TrellisAPI", "EventLoop"],
+            dependencies: ["RPCServer", "TLS", "RPC", "Protobuf", "TrellisAPI", "EventLoop"],
             path: "Benchmarks/Echo",
             swiftSettings: settings,
             linkerSettings: programLinking
@@ -161,12 +161,12 @@ let package = Package(
         library(
             "TrellisClient",
             "clients/swift",
-            ["RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives"]
+            ["TLS", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives"]
         ),
         .executableTarget(
             name: "trellis",
             dependencies: [
-                "TrellisClient", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives", "Files",
+                "TrellisClient", "TLS", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives", "Files",
                 "Terminal",
             ],
             path: "clients/cli",
@@ -206,10 +206,10 @@ let package = Package(
         tests("EventLoopTests", ["EventLoop"]),
         tests("TerminalTests", ["Terminal"]),
         tests("FilesTests", ["Files"]),
-        tests("TrellisdTests", ["trellisd", "Files", "Terminal", log]),
+        tests("TrellisdTests", ["trellisd", "TLS", "Files", "Terminal", log]),
         tests(
             "TrellisCLITests",
-            ["trellis", "TrellisClient", "TrellisAPI", "RPC", "Protobuf", "Primitives", "Files", "Terminal"]
+            ["trellis", "TLS", "TrellisClient", "TrellisAPI", "RPC", "Protobuf", "Primitives", "Files", "Terminal"]
         ),
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
         tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop"]),

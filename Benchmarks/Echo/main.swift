@@ -1,11 +1,14 @@
 // The echo server of the benchmark: bench.Echo/Say through the whole of our stack, on one loop or more.
 //
-// usage: trellis-echo HOST:PORT [LOOPS]
+// usage: trellis-echo HOST:PORT [LOOPS [CERTIFICATE KEY]]
+//
+// With a certificate and its key, in PEM, it serves with TLS.
 import EventLoop
 import Glibc
 import Protobuf
 import RPC
 import RPCServer
+import TLS
 import TrellisAPI
 
 /// Looks at each call and lets it through, as authentication would.
@@ -19,7 +22,7 @@ let arguments = CommandLine.arguments.dropFirst()
 guard let address = arguments.first, let colon = address.lastIndex(of: ":"),
     let port = UInt16(address[address.index(after: colon)...])
 else {
-    print("usage: trellis-echo HOST:PORT [LOOPS]")
+    print("usage: trellis-echo HOST:PORT [LOOPS [CERTIFICATE KEY]]")
     exit(64)
 }
 let group = try EventLoopGroup(count: arguments.dropFirst().first.flatMap { Int($0) } ?? 1, name: "echo")
@@ -31,7 +34,10 @@ var configuration = ServerConfiguration()
 configuration.interceptors = [Gate()]
 let server = RPCServer(group: group, configuration: configuration, router: router)
 try await server.start()
-let bound = try server.listen(host: String(address[..<colon]), port: port)
+var security: ServerTLS?
+let files = Array(arguments.dropFirst(2))
+if files.count == 2 { security = try ServerTLS(.init(certificateFile: files[0], keyFile: files[1])) }
+let bound = try server.listen(host: String(address[..<colon]), port: port, security: security)
 print("trellis-echo ready \(bound)")
 // Serves until it is killed.
 while true { try await Task.sleep(for: .seconds(3600)) }

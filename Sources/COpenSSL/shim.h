@@ -17,6 +17,12 @@ static inline int trellis_ssl_set_server_name(SSL *ssl, const char *name) {
 static inline void trellis_ssl_set_owner(SSL *ssl, void *owner) { SSL_set_app_data(ssl, owner); }
 static inline void *trellis_ssl_owner(const SSL *ssl) { return SSL_get_app_data(ssl); }
 
+// The peer's certificate after its verification failed, when it is not the session's yet; NULL when there is none.
+static inline X509 *trellis_ssl_refused_certificate(const SSL *ssl) {
+    const STACK_OF(X509) *chain = SSL_get0_verified_chain(ssl);
+    return chain && sk_X509_num(chain) > 0 ? sk_X509_value(chain, 0) : NULL;
+}
+
 static inline void trellis_ctx_set_mode(SSL_CTX *context, long mode) { SSL_CTX_set_mode(context, mode); }
 static inline int trellis_ctx_set_versions(SSL_CTX *context, int minimum, int maximum) {
     return SSL_CTX_set_min_proto_version(context, minimum) == 1 && SSL_CTX_set_max_proto_version(context, maximum) == 1;
@@ -33,6 +39,15 @@ static inline int trellis_ctx_set_ticket_callback(
     int (*callback)(SSL *, unsigned char *, unsigned char *, EVP_CIPHER_CTX *, EVP_MAC_CTX *, int)
 ) {
     return (int)SSL_CTX_set_tlsext_ticket_key_evp_cb(context, callback);
+}
+// Makes a MAC HMAC-SHA-256. Here, because parameters keep pointers to their names.
+static inline int trellis_mac_set_key(EVP_MAC_CTX *mac, const unsigned char *key, size_t count) {
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)key, count),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, "SHA256", 0),
+        OSSL_PARAM_construct_end(),
+    };
+    return EVP_MAC_CTX_set_params(mac, parameters);
 }
 static inline void trellis_ctx_set_owner(SSL_CTX *context, void *owner) { SSL_CTX_set_app_data(context, owner); }
 static inline void *trellis_ctx_owner(const SSL_CTX *context) { return SSL_CTX_get_app_data(context); }

@@ -166,8 +166,9 @@ public final class HTTP2Connection: @unchecked Sendable {
             scheduleFlush()
         } catch {
             session.settle()
+            // The reason first: what is flushed is a GOAWAY, after which the connection would close by itself without one.
+            close(speaksTLS(bytes) ? .transport("the server speaks TLS only: connect with TLS") : error)
             flush()
-            close(speaksTLS(bytes) ? .transport("the server speaks TLS, and the client does not: connect with TLS") : error)
         }
     }
 

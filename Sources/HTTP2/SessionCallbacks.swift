@@ -153,6 +153,7 @@ private func onFrameReceived(
             } else if header.length == 0, !session.countIdleFrame() {
                 return failure
             }
+            session.goAway = (HTTP2ErrorCode(rawValue: goaway.error_code), goaway.last_stream_id)
         case NGHTTP2_SETTINGS.rawValue:
             session.isEstablished = true
             if !session.countIdleFrame() { return failure }
@@ -161,7 +162,6 @@ private func onFrameReceived(
             if !session.countIdleFrame() { return failure }
         case NGHTTP2_GOAWAY.rawValue:
             let goaway = frame.pointee.goaway
-            session.goAway = (HTTP2ErrorCode(rawValue: goaway.error_code), goaway.last_stream_id)
             if session.role == .client, goaway.error_code == HTTP2ErrorCode.inadequateSecurity.rawValue {
                 session.hostility = "the server takes no connection without TLS: connect with TLS"
                 return failure

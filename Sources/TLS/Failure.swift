@@ -66,7 +66,7 @@ enum Failure {
         case X509_V_ERR_CERT_NOT_YET_VALID: return "the \(peer)'s certificate is not valid yet"
         case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
             var text = "the server's certificate is not for \(name ?? "its name")"
-            if let certificate = SSL_get0_peer_certificate(ssl) {
+            if let certificate = trellis_ssl_refused_certificate(ssl) {
                 let names = Certificate.dnsNames(certificate)
                 if !names.isEmpty { text += ", but for \(names.joined(separator: ", "))" }
             }

@@ -35,7 +35,7 @@ public struct ServerTLSConfiguration: Sendable, Equatable {
 public final class ServerTLS: ServerTransportSecurity, TLSOwner {
     private let configuration: ServerTLSConfiguration
     private let onFailure: @Sendable (_ peer: String, _ reason: String) -> Void
-    private let tickets = TicketKeys()
+    private let tickets: TicketKeys
     private let current: Mutex<(context: TLSContext, expiry: Int64?)>
 
     private let handshakes = Atomic<Int>(0)
@@ -48,12 +48,22 @@ public final class ServerTLS: ServerTransportSecurity, TLSOwner {
     ///
     /// - Parameter onFailure: told of each handshake that fails, with the client's address and why; on its loop.
     /// - Throws: ``TLSConfigurationError`` when a file cannot be used.
-    public init(
+    public convenience init(
         _ configuration: ServerTLSConfiguration,
         onFailure: @escaping @Sendable (_ peer: String, _ reason: String) -> Void = { _, _ in }
     ) throws(TLSConfigurationError) {
+        try self.init(configuration, now: TicketKeys.bootSeconds, onFailure: onFailure)
+    }
+
+    /// The same with a clock of its own for the ticket keys, in seconds.
+    init(
+        _ configuration: ServerTLSConfiguration,
+        now: @escaping @Sendable () -> UInt64,
+        onFailure: @escaping @Sendable (_ peer: String, _ reason: String) -> Void
+    ) throws(TLSConfigurationError) {
         self.configuration = configuration
         self.onFailure = onFailure
+        tickets = TicketKeys(now: now)
         current = Mutex(try Self.load(configuration, tickets))
     }
 

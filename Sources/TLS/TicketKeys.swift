@@ -19,7 +19,7 @@ final class TicketKeys: Sendable {
     private let now: @Sendable () -> UInt64
 
     /// - Parameter now: seconds of a clock that does not jump.
-    init(now: @escaping @Sendable () -> UInt64 = TicketKeys.bootSeconds) {
+    init(now: @escaping @Sendable () -> UInt64) {
         self.now = now
     }
 
@@ -41,7 +41,8 @@ final class TicketKeys: Sendable {
     ) -> Bool {
         guard let key = current(), RAND_bytes(vector, 16) == 1 else { return false }
         name.update(from: key.name, count: 16)
-        return EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), nil, key.cipher, vector) == 1 && Self.prepare(mac, key)
+        return EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), nil, key.cipher, vector) == 1
+            && trellis_mac_set_key(mac, key.mac, key.mac.count) == 1
     }
 
     /// Prepares the opening of a ticket.
@@ -58,7 +59,8 @@ final class TicketKeys: Sendable {
         let found = keys.withLock { $0.first { $0.name.elementsEqual(wanted) } }
         guard let found else { return nil }
         let isReady =
-            EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nil, found.cipher, vector) == 1 && Self.prepare(mac, found)
+            EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nil, found.cipher, vector) == 1
+            && trellis_mac_set_key(mac, found.mac, found.mac.count) == 1
         return (found.name != current?.name, isReady)
     }
 
@@ -66,7 +68,7 @@ final class TicketKeys: Sendable {
     private func current() -> Key? {
         let now = now()
         return keys.withLock { keys in
-            if let newest = keys.first, now - newest.made < UInt64(TLSLimits.ticketKeySeconds) { return newest }
+            if let newest = keys.first, now < newest.made + UInt64(TLSLimits.ticketKeySeconds) { return newest }
             var random = [UInt8](repeating: 0, count: 80)
             guard RAND_bytes(&random, 80) == 1 else { return nil }
             let key = Key(
@@ -76,23 +78,8 @@ final class TicketKeys: Sendable {
                 made: now
             )
             let life = UInt64(TLSLimits.ticketKeySeconds + TLSLimits.sessionSeconds)
-            keys = [key] + keys.filter { now - $0.made < life }
+            keys = [key] + keys.filter { now < $0.made + life }
             return key
-        }
-    }
-
-    private static func prepare(_ mac: OpaquePointer, _ key: Key) -> Bool {
-        var secret = key.mac
-        var digest = Array("SHA256".utf8CString)
-        return secret.withUnsafeMutableBytes { secret in
-            digest.withUnsafeMutableBufferPointer { digest in
-                var parameters = [
-                    OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, secret.baseAddress, secret.count),
-                    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.baseAddress, 0),
-                    OSSL_PARAM_construct_end(),
-                ]
-                return EVP_MAC_CTX_set_params(mac, &parameters) == 1
-            }
         }
     }
 }
