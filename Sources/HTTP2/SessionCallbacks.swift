@@ -153,7 +153,6 @@ private func onFrameReceived(
             } else if header.length == 0, !session.countIdleFrame() {
                 return failure
             }
-            session.goAway = (HTTP2ErrorCode(rawValue: goaway.error_code), goaway.last_stream_id)
         case NGHTTP2_SETTINGS.rawValue:
             session.isEstablished = true
             if !session.countIdleFrame() { return failure }
@@ -166,6 +165,7 @@ private func onFrameReceived(
                 session.hostility = "the server takes no connection without TLS: connect with TLS"
                 return failure
             }
+            session.goAway = (HTTP2ErrorCode(rawValue: goaway.error_code), goaway.last_stream_id)
         case NGHTTP2_RST_STREAM.rawValue, NGHTTP2_WINDOW_UPDATE.rawValue:
             // Resets have a limit of their own, and are told when the stream closes; windows are the library's.
             break
