@@ -134,7 +134,8 @@ let package = Package(
             "TrellisServer",
             nil,
             [
-                "Domain", "Schema", "Tenancy", "Reference", "Search", "HTTP2", "RPC", "RPCServer", "RPCServices", "Postgres",
+                "Domain", "Schema", "Tenancy", "Reference", "Search", "HTTP2", "RPC", "RPCServer", "RPCServices",
+                "Postgres",
                 "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
             ]
         ),
@@ -166,7 +167,8 @@ let package = Package(
         .executableTarget(
             name: "trellis",
             dependencies: [
-                "TrellisClient", "TLS", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives", "Files",
+                "TrellisClient", "TLS", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives",
+                "Files",
                 "Terminal",
             ],
             path: "clients/cli",

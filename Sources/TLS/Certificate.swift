@@ -35,7 +35,8 @@ enum Certificate {
     private static func subject(_ certificate: OpaquePointer) -> String {
         guard let memory = BIO_new(BIO_s_mem()) else { return "" }
         defer { BIO_free(memory) }
-        guard X509_NAME_print_ex(memory, X509_get_subject_name(certificate), 0, trellis_name_style) >= 0 else { return "" }
+        let name = X509_get_subject_name(certificate)
+        guard X509_NAME_print_ex(memory, name, 0, trellis_name_style) >= 0 else { return "" }
         var bytes = [UInt8](repeating: 0, count: 4096)
         let count = BIO_read(memory, &bytes, Int32(bytes.count))
         return count > 0 ? String(decoding: bytes[..<Int(count)], as: UTF8.self) : ""

@@ -89,7 +89,8 @@ public final class ServerTLS: ServerTransportSecurity, TLSOwner {
     public func isFor(host: String) -> Bool {
         let context = current.withLock { $0.context }
         guard let certificate = SSL_CTX_get0_certificate(context.pointer) else { return false }
-        return X509_check_ip_asc(certificate, host, 0) == 1 || X509_check_host(certificate, host, host.utf8.count, 0, nil) == 1
+        return X509_check_ip_asc(certificate, host, 0) == 1
+            || X509_check_host(certificate, host, host.utf8.count, 0, nil) == 1
     }
 
     /// The first DNS name in the certificate.

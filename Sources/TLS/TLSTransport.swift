@@ -157,9 +157,9 @@ final class TLSTransport: ByteTransport {
             var first: UInt8 = 0
             let count = recv(socket, &first, 1, Int32(MSG_PEEK))
             guard count > 0 else {
-                if count == 0 { ending = .ended } else if errno != EAGAIN, errno != EINTR {
-                    ending = .failed(.socket(errno))
-                }
+                let code = errno
+                if count == 0 { ending = .ended }
+                if count < 0, code != EAGAIN, code != EINTR { ending = .failed(.socket(code)) }
                 return nil
             }
             if first == UInt8(ascii: "P") { answerPlaintext() }

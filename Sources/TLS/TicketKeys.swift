@@ -99,6 +99,7 @@ func tlsTicketKey(
     return Unmanaged<TicketKeys>.fromOpaque(owner)._withUnsafeGuaranteedRef { keys in
         if seals == 1 { return keys.seal(name, vector, cipher, mac) ? 1 : -1 }
         guard let (isOld, isReady) = keys.open(name, vector, cipher, mac) else { return 0 }
-        return !isReady ? -1 : isOld ? 2 : 1
+        // A ticket of TLS 1.3 is for one use (RFC 8446, appendix C.4), so that its user gets another.
+        return !isReady ? -1 : isOld || SSL_version(ssl) == TLS1_3_VERSION ? 2 : 1
     }
 }

@@ -1,8 +1,8 @@
 import EventLoop
 import Glibc
 import Logging
-import TLS
 import Primitives
+import TLS
 import Terminal
 import TrellisServer
 

@@ -72,7 +72,9 @@ final class Certificates: Sendable {
         try stdin.fileHandleForWriting.close()
         let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
-        if process.terminationStatus != 0, !mayFail { throw Failed(text: "openssl \(words.joined(separator: " ")): \(text)") }
+        if process.terminationStatus != 0, !mayFail {
+            throw Failed(text: "openssl \(words.joined(separator: " ")): \(text)")
+        }
         return text
     }
 

@@ -98,8 +98,8 @@ final class SecureServer: Sendable {
         router.unary("/test.Secure/Echo") { (request: Blob, _) -> Blob in request }
         router.unary("/test.Secure/Who") { (_: Blob, context) -> Blob in
             guard let identity = context.peerIdentity else { return Blob("nobody") }
-            let lines = [identity.subject, identity.dnsNames.joined(separator: ","), identity.uris.joined(separator: ",")]
-            return Blob((lines + [identity.fingerprint]).joined(separator: "\n"))
+            let names = [identity.dnsNames, identity.uris].map { $0.joined(separator: ",") }
+            return Blob(([identity.subject] + names + [identity.fingerprint]).joined(separator: "\n"))
         }
         router.serverStreaming("/test.Secure/Count") { (request: Blob, responses: ResponseWriter<Blob>, _) in
             let parts = request.text.split(separator: " ").compactMap { Int($0) }

@@ -26,7 +26,8 @@ struct TransferTests {
         return try ClientTLS(configuration)
     }
 
-    /// TLS over sockets that hold little, so that every read and write is a partial one.
+    /// TLS over sockets that send little at once, so that every write is a partial one. (Small receive buffers would
+    /// only wait for TCP's timers.)
     private struct SmallBuffers: ServerTransportSecurity, ClientTransportSecurity {
         var server: ServerTLS?
         var client: ClientTLS?
@@ -34,9 +35,7 @@ struct TransferTests {
 
         private func shrink(_ socket: Int32) {
             var size = bytes
-            for option in [SO_SNDBUF, SO_RCVBUF] {
-                setsockopt(socket, SOL_SOCKET, option, &size, socklen_t(MemoryLayout<Int32>.size))
-            }
+            setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
         }
 
         func transport(over socket: Int32) throws(HTTP2Error) -> any ByteTransport {
@@ -122,10 +121,10 @@ struct TransferTests {
             let slow = try RawSocket(server)
             // The head of a record with a ClientHello, and no more.
             slow.write([22, 3, 1, 2, 0, 1, 0, 1])
-            try await server.waitForConnections(2)
             _ = try silent.readToEnd()
             _ = try slow.readToEnd()
             try await server.waitForConnections(0)
+            #expect(server.server.counts().connections == 2)
             #expect(server.failures.all == ["the TLS handshake was not completed"])
         }
     }

@@ -18,23 +18,24 @@ struct Session {
     static let standardAddress = "127.0.0.1:7070"
 
     /// The flags that every command takes.
-    static let flags = [
-        Flag(
-            "home",
-            placeholder: "DIR",
-            help: "Folder with the server's credentials and the stored keys. [TRELLIS_HOME]"
-        ),
-        Flag("address", placeholder: "HOST:PORT", help: "Where the server is. [TRELLIS_ADDRESS]"),
-        Flag("token", placeholder: "KEY", help: "The key to use. [TRELLIS_TOKEN]"),
-        Flag(
-            "profile",
-            placeholder: "NAME",
-            help: "Use the key that 'trellis login' stored under this name. [TRELLIS_PROFILE]"
-        ),
-        Flag("platform", .toggle, help: "Use the platform's key out of the home folder."),
-        Flag("json", .toggle, help: "Print JSON, for programs."),
-        Flag("timeout", placeholder: "SECONDS", help: "How long a call may take. Default: 30."),
-    ] + SecurityFlags.flags
+    static let flags =
+        [
+            Flag(
+                "home",
+                placeholder: "DIR",
+                help: "Folder with the server's credentials and the stored keys. [TRELLIS_HOME]"
+            ),
+            Flag("address", placeholder: "HOST:PORT", help: "Where the server is. [TRELLIS_ADDRESS]"),
+            Flag("token", placeholder: "KEY", help: "The key to use. [TRELLIS_TOKEN]"),
+            Flag(
+                "profile",
+                placeholder: "NAME",
+                help: "Use the key that 'trellis login' stored under this name. [TRELLIS_PROFILE]"
+            ),
+            Flag("platform", .toggle, help: "Use the platform's key out of the home folder."),
+            Flag("json", .toggle, help: "Print JSON, for programs."),
+            Flag("timeout", placeholder: "SECONDS", help: "How long a call may take. Default: 30."),
+        ] + SecurityFlags.flags
 
     /// Puts it together: flag before variable; then the profile that is named or in use; then what the server left.
     init(_ parsed: ParsedFlags, environment: (String) -> String?, userHome: String?, isRoot: Bool) throws {
