@@ -22,8 +22,6 @@ public struct HTTP2ErrorCode: RawRepresentable, Hashable, Sendable {
     public static let cancel = HTTP2ErrorCode(rawValue: 0x8)
     /// The peer asks for too much.
     public static let enhanceYourCalm = HTTP2ErrorCode(rawValue: 0xb)
-    /// The connection is not secure enough.
-    public static let inadequateSecurity = HTTP2ErrorCode(rawValue: 0xc)
 }
 
 /// Why a connection cannot go on.

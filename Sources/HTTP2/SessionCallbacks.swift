@@ -161,10 +161,6 @@ private func onFrameReceived(
             if !session.countIdleFrame() { return failure }
         case NGHTTP2_GOAWAY.rawValue:
             let goaway = frame.pointee.goaway
-            if session.role == .client, goaway.error_code == HTTP2ErrorCode.inadequateSecurity.rawValue {
-                session.hostility = "the server takes no connection without TLS: connect with TLS"
-                return failure
-            }
             session.goAway = (HTTP2ErrorCode(rawValue: goaway.error_code), goaway.last_stream_id)
         case NGHTTP2_RST_STREAM.rawValue, NGHTTP2_WINDOW_UPDATE.rawValue:
             // Resets have a limit of their own, and are told when the stream closes; windows are the library's.

@@ -186,7 +186,7 @@ struct HandshakeTests {
     func mixedUp() async throws {
         try await withServer(server) { server in
             let reason = try await failure(server, nil)
-            #expect(reason.contains("the server takes no connection without TLS: connect with TLS"), "\(reason)")
+            #expect(reason.contains("the server speaks TLS only: connect with TLS"), "\(reason)")
             let seen = try await server.failures.first()
             #expect(seen == "what the client sent is no TLS: it has to connect with TLS")
         }
