@@ -168,6 +168,9 @@ public final class HTTP2Connection: @unchecked Sendable {
     private func take(_ bytes: UnsafeRawBufferPointer) {
         lastReceived = loop.now
         buffers.counters.received(bytes.count)
+        if !session.isEstablished, speaksTLS(bytes) {
+            return close(.transport("the server speaks TLS only: connect with TLS"))
+        }
         do {
             try session.receive(bytes, now: lastReceived)
             session.settle()
@@ -175,14 +178,15 @@ public final class HTTP2Connection: @unchecked Sendable {
         } catch {
             session.settle()
             // The reason first: what is flushed is a GOAWAY, after which the connection would close by itself without one.
-            close(speaksTLS(bytes) ? .transport("the server speaks TLS only: connect with TLS") : error)
+            close(error)
             flush()
         }
     }
 
-    /// Whether a server's first bytes are a TLS alert: what one that speaks TLS answers to a client that does not.
+    /// Whether a server's first bytes are a TLS alert: what one that speaks TLS answers to a client that does not. As
+    /// the head of a frame they would be a length that nobody allows.
     private func speaksTLS(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        !session.isEstablished && session.role == .client && bytes.count >= 2 && bytes[0] == 0x15 && bytes[1] == 3
+        session.role == .client && bytes.count >= 2 && bytes[0] == 0x15 && bytes[1] == 3
     }
 
     // MARK: Out

@@ -66,8 +66,6 @@ public final class HTTP2Session: @unchecked Sendable {
     let headerFieldsMax: Int
     /// Why the callbacks gave the connection up.
     var breach: (limit: HTTP2Limit, reason: String)?
-    /// What the peer said that the connection is not secure enough for.
-    var complaint: String?
     var abuse: AbuseMeter
     /// Bytes of all streams' messages that wait to be sent.
     public internal(set) var queuedBytes = 0
@@ -127,7 +125,9 @@ public final class HTTP2Session: @unchecked Sendable {
             settings.append(entry(NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, limits.headerTableBytes))
         }
         switch role {
-        case .server: settings.append(entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, UInt32(clamping: limits.concurrentStreams)))
+        case .server:
+            let streams = UInt32(clamping: limits.concurrentStreams)
+            settings.append(entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams))
         case .client: settings.append(entry(NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
         }
         check(nghttp2_submit_settings(handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), settings, settings.count))

@@ -162,7 +162,8 @@ final class TLSTransport: ByteTransport {
                 if count < 0, code != EAGAIN, code != EINTR { ending = .failed(.socket(code)) }
                 return nil
             }
-            if first == UInt8(ascii: "P") { answerPlaintext() }
+            // A ClientHello is in a record of the type handshake.
+            if first != 22 { answerPlaintext() }
         }
         guard let made = owner.makeConnection(self), let bio = SocketBIO.make(for: self) else {
             ending = .failed(.transport("there is no memory for a TLS connection"))
@@ -192,15 +193,12 @@ final class TLSTransport: ByteTransport {
         }
     }
 
-    /// The settings and the GOAWAY with INADEQUATE_SECURITY of a server that takes no HTTP/2 without TLS, so that a
-    /// client that sent its preface in the clear can say what is wrong.
+    /// The alert protocol_version, which OpenSSL does not send to a client that does not speak TLS at all. A client of
+    /// HTTP/2 can tell by it what is wrong (``HTTP2Connection`` does), and none takes it for a connection that works.
     private func answerPlaintext() {
-        let reason = Array("this port speaks TLS: connect with TLS".utf8)
-        let frames: [UInt8] =
-            [0, 0, 0, 4, 0, 0, 0, 0, 0] + [0, 0, UInt8(8 + reason.count), 7, 0, 0, 0, 0, 0]
-            + [0, 0, 0, 0, 0, 0, 0, UInt8(HTTP2ErrorCode.inadequateSecurity.rawValue)] + reason
+        let alert: [UInt8] = [21, 3, 3, 0, 2, 2, 70]
         // What does not fit into an empty socket is not worth waiting for.
-        _ = send(socket, frames, frames.count, Int32(MSG_NOSIGNAL))
+        _ = send(socket, alert, alert.count, Int32(MSG_NOSIGNAL))
     }
 
     /// Counts a step of the handshake, or of a message after it, of which a peer has only so many.

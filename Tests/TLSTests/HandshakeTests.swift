@@ -12,9 +12,9 @@ struct HandshakeTests {
     private let certificates: Certificates
     private let server: ServerTLSConfiguration
 
-    init() throws {
-        certificates = try Certificates()
-        let pair = try certificates.make("server", "DNS:localhost,IP:127.0.0.1")
+    init() async throws {
+        certificates = try await Certificates()
+        let pair = try await certificates.make("server", "DNS:localhost,IP:127.0.0.1")
         server = ServerTLSConfiguration(certificateFile: pair.certificate, keyFile: pair.key)
     }
 
@@ -68,7 +68,7 @@ struct HandshakeTests {
 
     @Test("a server with an expired certificate is refused")
     func expired() async throws {
-        let pair = try certificates.make("old", "DNS:localhost", days: -1)
+        let pair = try await certificates.make("old", "DNS:localhost", days: -1)
         try await withServer(.init(certificateFile: pair.certificate, keyFile: pair.key)) { server in
             let reason = try await failure(server, try client())
             #expect(reason.contains("the server's certificate has expired"), "\(reason)")
@@ -79,7 +79,7 @@ struct HandshakeTests {
 
     @Test("a server of another name is refused, and the client says which names the certificate has")
     func wrongName() async throws {
-        let pair = try certificates.make("elsewhere", "DNS:api.example.com")
+        let pair = try await certificates.make("elsewhere", "DNS:api.example.com")
         try await withServer(.init(certificateFile: pair.certificate, keyFile: pair.key)) { server in
             for host in ["localhost", "127.0.0.1"] {
                 let reason = try await failure(server, try client(), host: host)
@@ -95,7 +95,7 @@ struct HandshakeTests {
 
     @Test("a certificate that is meant for clients is refused for a server")
     func wrongUse() async throws {
-        let pair = try certificates.make("client-only", "DNS:localhost", use: "clientAuth")
+        let pair = try await certificates.make("client-only", "DNS:localhost", use: "clientAuth")
         try await withServer(.init(certificateFile: pair.certificate, keyFile: pair.key)) { server in
             let reason = try await failure(server, try client())
             #expect(reason.contains("is not meant for a server"), "\(reason)")
@@ -106,8 +106,8 @@ struct HandshakeTests {
     func clientCertificateRequired() async throws {
         var configuration = server
         configuration.clientCAFile = certificates.ca
-        let good = try certificates.make("billing", "DNS:billing.test,URI:spiffe://test/billing")
-        let bad = try certificates.make("stranger", "DNS:stranger.test", issuer: "other")
+        let good = try await certificates.make("billing", "DNS:billing.test,URI:spiffe://test/billing")
+        let bad = try await certificates.make("stranger", "DNS:stranger.test", issuer: "other")
         try await withServer(configuration) { server in
             let missing = try await failure(server, try client())
             #expect(missing.contains("the server requires a client certificate"), "\(missing)")
@@ -116,7 +116,9 @@ struct HandshakeTests {
             let identity = try await who(server, try client(good))
             #expect(identity[0] == "CN=billing,O=Trellis")
             #expect(identity[1] == "billing.test" && identity[2] == "spiffe://test/billing")
-            let print = try Certificates.openssl(["x509", "-in", good.certificate, "-noout", "-fingerprint", "-sha256"])
+            let print = try await Certificates.openssl([
+                "x509", "-in", good.certificate, "-noout", "-fingerprint", "-sha256",
+            ])
             let digits = try #require(print.split(separator: "=").last).filter { $0.isHexDigit }.lowercased()
             #expect(identity[3] == digits)
             #expect(
@@ -133,8 +135,8 @@ struct HandshakeTests {
         var configuration = server
         configuration.clientCAFile = certificates.ca
         configuration.clientCertificates = .optional
-        let good = try certificates.make("guest", "DNS:guest.test")
-        let bad = try certificates.make("forger", "DNS:guest.test", issuer: "other")
+        let good = try await certificates.make("guest", "DNS:guest.test")
+        let bad = try await certificates.make("forger", "DNS:guest.test", issuer: "other")
         try await withServer(configuration) { server in
             #expect(try await who(server, try client()) == ["nobody"])
             #expect(try await who(server, try client(good)).first == "CN=guest,O=Trellis")
@@ -147,7 +149,7 @@ struct HandshakeTests {
     func versions() async throws {
         let old = ["s_client", "-tls1_2", "-alpn", "h2", "-CAfile", certificates.ca, "-connect"]
         try await withServer(server) { server in
-            let text = try Certificates.openssl(old + ["localhost:\(server.port)"], mayFail: true)
+            let text = try await Certificates.openssl(old + ["localhost:\(server.port)"], mayFail: true)
             #expect(text.contains("alert protocol version"), "\(text)")
             let seen = try await server.failures.first()
             #expect(seen.contains("no TLS version that both sides take"))
@@ -155,9 +157,9 @@ struct HandshakeTests {
         var configuration = server
         configuration.minimumVersion = .v1_2
         try await withServer(configuration) { server in
-            let text = try Certificates.openssl(old + ["localhost:\(server.port)"], mayFail: true)
+            let text = try await Certificates.openssl(old + ["localhost:\(server.port)"], mayFail: true)
             #expect(text.contains("Protocol  : TLSv1.2") && text.contains("Cipher    : ECDHE-"), "\(text)")
-            let weak = try Certificates.openssl(
+            let weak = try await Certificates.openssl(
                 old + ["localhost:\(server.port)", "-cipher", "ECDHE-ECDSA-AES128-SHA256"],
                 mayFail: true
             )
@@ -171,11 +173,11 @@ struct HandshakeTests {
         try await withServer(server) { server in
             for offer in [[], ["-alpn", "http/1.1"]] {
                 let words = ["s_client", "-connect", "localhost:\(server.port)", "-CAfile", certificates.ca]
-                let text = try Certificates.openssl(words + offer, mayFail: true)
+                let text = try await Certificates.openssl(words + offer, mayFail: true)
                 #expect(text.contains("alert number 120"), "\(offer): \(text)")
             }
             let words = ["s_client", "-connect", "localhost:\(server.port)", "-CAfile", certificates.ca]
-            let good = try Certificates.openssl(words + ["-alpn", "http/1.1,h2"], mayFail: true)
+            let good = try await Certificates.openssl(words + ["-alpn", "http/1.1,h2"], mayFail: true)
             #expect(good.contains("ALPN protocol: h2") && good.contains("Compression: NONE"), "\(good)")
             #expect(server.failures.all.allSatisfy { $0 == "the client does not offer the protocol h2 (ALPN)" })
             #expect(server.tls?.counts().failed == 2)
@@ -186,7 +188,7 @@ struct HandshakeTests {
     func mixedUp() async throws {
         try await withServer(server) { server in
             let reason = try await failure(server, nil)
-            #expect(reason.contains("the server takes no connection without TLS: connect with TLS"), "\(reason)")
+            #expect(reason.contains("the server speaks TLS only: connect with TLS"), "\(reason)")
             let seen = try await server.failures.first()
             #expect(seen == "what the client sent is no TLS: it has to connect with TLS")
         }
@@ -197,7 +199,7 @@ struct HandshakeTests {
     }
 
     @Test("files that cannot be used are named, with what is wrong")
-    func badFiles() throws {
+    func badFiles() async throws {
         func problem(_ certificate: String, _ key: String, ca: String? = nil) -> String {
             var configuration = ServerTLSConfiguration(certificateFile: certificate, keyFile: key)
             configuration.clientCAFile = ca
@@ -207,9 +209,9 @@ struct HandshakeTests {
             } catch { return error.description }
         }
         let good = server
-        let other = try certificates.make("another", "DNS:x")
+        let other = try await certificates.make("another", "DNS:x")
         let locked = certificates.path("locked.key")
-        try Certificates.openssl(["pkcs8", "-topk8", "-in", good.keyFile, "-out", locked, "-passout", "pass:x"])
+        try await Certificates.openssl(["pkcs8", "-topk8", "-in", good.keyFile, "-out", locked, "-passout", "pass:x"])
         #expect(problem("/nowhere/a.pem", good.keyFile) == "cannot read '/nowhere/a.pem': No such file or directory")
         #expect(problem(good.keyFile, good.keyFile).contains("'\(good.keyFile)' is no certificate chain in PEM"))
         #expect(problem(good.certificateFile, good.certificateFile).contains("is no private key in PEM"))

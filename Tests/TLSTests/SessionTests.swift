@@ -14,9 +14,9 @@ struct SessionTests {
     private let certificates: Certificates
     private let server: ServerTLSConfiguration
 
-    init() throws {
-        certificates = try Certificates()
-        let pair = try certificates.make("server", "DNS:localhost")
+    init() async throws {
+        certificates = try await Certificates()
+        let pair = try await certificates.make("server", "DNS:localhost")
         server = ServerTLSConfiguration(certificateFile: pair.certificate, keyFile: pair.key)
     }
 
@@ -49,7 +49,7 @@ struct SessionTests {
     func resumption() async throws {
         var configuration = server
         configuration.clientCAFile = certificates.ca
-        let pair = try certificates.make("billing", "DNS:billing.test")
+        let pair = try await certificates.make("billing", "DNS:billing.test")
         try await withServer(configuration, loops: 3) { server in
             let security = try client(pair)
             for _ in 0..<4 {
@@ -68,7 +68,7 @@ struct SessionTests {
         configuration.clientCAFile = certificates.path("clients.pem")
         configuration.clientCertificates = .optional
         try FileManager.default.copyItem(atPath: certificates.ca, toPath: certificates.path("clients.pem"))
-        let pair = try certificates.make("billing", "DNS:billing.test")
+        let pair = try await certificates.make("billing", "DNS:billing.test")
         try await withServer(configuration) { server in
             let security = try client(pair)
             #expect(try await call(server, security).hasPrefix("CN=billing"))
@@ -104,15 +104,15 @@ struct SessionTests {
 
     @Test("a reload is for new connections and leaves an open stream alone; a bad file keeps the old certificate")
     func reload() async throws {
-        let next = try certificates.make("next", "DNS:localhost")
+        let next = try await certificates.make("next", "DNS:localhost")
         try await withServer(server) { server in
-            func subject() throws -> String {
+            func subject() async throws -> String {
                 let address = "localhost:\(server.port)"
                 let words = ["s_client", "-connect", address, "-alpn", "h2", "-CAfile", certificates.ca]
-                let text = try Certificates.openssl(words, mayFail: true)
+                let text = try await Certificates.openssl(words, mayFail: true)
                 return text.split(separator: "\n").first { $0.hasPrefix("subject=") }.map(String.init) ?? text
             }
-            #expect(try subject().hasSuffix("CN = server"))
+            #expect(try await subject().hasSuffix("CN = server"))
             try await withChannel(server, try client()) { channel in
                 let stream = channel.serverStreaming("/test.Secure/Count", Blob("3000 1000"), returning: Blob.self)
                 var iterator = stream.makeAsyncIterator()
@@ -121,10 +121,10 @@ struct SessionTests {
                 // The certificate without its key: not usable.
                 let error = #expect(throws: TLSConfigurationError.self) { try server.tls?.reload() }
                 #expect(error?.description.contains("is not the key of the first certificate") == true)
-                #expect(try subject().hasSuffix("CN = server"))
+                #expect(try await subject().hasSuffix("CN = server"))
                 try replace(self.server.keyFile, by: next.key)
                 try server.tls?.reload()
-                #expect(try subject().hasSuffix("CN = next"))
+                #expect(try await subject().hasSuffix("CN = next"))
                 var count = 1
                 while try await iterator.next() != nil { count += 1 }
                 #expect(count == 3000)

@@ -14,9 +14,9 @@ struct TransferTests {
     private let certificates: Certificates
     private let server: ServerTLSConfiguration
 
-    init() throws {
-        certificates = try Certificates()
-        let pair = try certificates.make("server", "DNS:localhost")
+    init() async throws {
+        certificates = try await Certificates()
+        let pair = try await certificates.make("server", "DNS:localhost")
         server = ServerTLSConfiguration(certificateFile: pair.certificate, keyFile: pair.key)
     }
 
@@ -169,7 +169,7 @@ struct TransferTests {
     func closeNotify() async throws {
         let server = try await SecureServer(server)
         let words = ["s_client", "-connect", "localhost:\(server.port)", "-CAfile", certificates.ca, "-alpn", "h2"]
-        async let text = Task.detached { try Certificates.openssl(words + ["-ign_eof", "-msg"], mayFail: true) }.value
+        async let text = Certificates.openssl(words + ["-ign_eof", "-msg"], mayFail: true)
         try await server.waitForConnections(1)
         for _ in 0..<500 where server.tls?.counts().handshakes == 0 { try await Task.sleep(for: .milliseconds(10)) }
         await server.stop()
