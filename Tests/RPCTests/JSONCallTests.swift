@@ -253,6 +253,50 @@ struct JSONCallTests {
         #expect(answer.httpStatus == "429" && answer.text.contains("larger than the limit of 1000 bytes when it is"))
     }
 
+    private static func head(_ path: String) -> [UInt8] {
+        RawPeer.headerBlock([
+            (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "localhost"),
+            ("content-type", "application/json"),
+        ])
+    }
+
+    @Test("a request that is answered early is not reset, and its rest is read over")
+    func early() async throws {
+        try await withServer { _, server in
+            let peer = try RawPeer(server.address)
+            try peer.greet()
+            try peer.write(RawPeer.frame(1, 4, 1, Self.head("/no.Service/Method")))
+            let early = peer.read { $0.stream == 1 && $0.type == 0 }
+            #expect(early?.flags == 1)
+            for _ in 0..<3 { try peer.write(RawPeer.frame(0, 0, 1, [UInt8](repeating: 0, count: 16_384))) }
+            try peer.write(RawPeer.frame(0, 1, 1, [0]) + RawPeer.frame(6, 0, 0, [1, 2, 3, 4, 5, 6, 7, 8]))
+            let next = peer.read { $0.type == 3 || $0.type == 7 || ($0.type == 6 && $0.flags == 1) }
+            #expect(next?.type == 6, "the stream was reset, or the connection given up")
+        }
+    }
+
+    @Test("a body cut at any places is the same body")
+    func splits() async throws {
+        try await withServer { _, server in
+            let peer = try RawPeer(server.address)
+            try peer.greet()
+            var random = SplitMix(seed: 21)
+            for round in 0..<30 {
+                let stream = UInt32(round * 2 + 1)
+                let name = String(repeating: "é", count: Int.random(in: 0...300, using: &random))
+                var rest = Array("{\"service\": \"\(name)\"}".utf8)[...]
+                try peer.write(RawPeer.frame(1, 4, stream, Self.head("/grpc.health.v1.Health/Check")))
+                while !rest.isEmpty {
+                    let part = rest.prefix(Int.random(in: 1...80, using: &random))
+                    rest = rest.dropFirst(part.count)
+                    try peer.write(RawPeer.frame(0, rest.isEmpty ? 1 : 0, stream, Array(part)))
+                }
+                let answer = peer.read { $0.stream == stream && $0.type == 0 }
+                #expect(answer?.payload == Array("{\"status\":\"SERVING\"}".utf8))
+            }
+        }
+    }
+
     @Test("too much metadata is 431")
     func tooManyFields() async throws {
         var fields: [String: String] = [:]

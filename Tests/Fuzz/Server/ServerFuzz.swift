@@ -114,6 +114,8 @@ private final class Victim: Sendable {
         }
         var configuration = ServerConfiguration()
         configuration.limits = Self.limits
+        configuration.transcoder = DescriptorTranscoder(.trellis)
+        configuration.compressedBytesMin = 16
         server = RPCServer(group: group, configuration: configuration, router: router)
         let (started, server) = (Started(), server)
         Task {
@@ -249,7 +251,21 @@ private func readParts(_ input: [UInt8]) {
         fields.append(bytes, bytes)
         fields.append("a-bin", text)
         let metadata = Metadata(fields)
-        _ = metadata.bytes("a-bin")
+        if let all = metadata.allBytes("a-bin") {
+            precondition(metadata.bytes("a-bin") == all.first, "the first value is another one")
+        }
+        readGzip(bytes)
         for (name, value) in metadata { precondition(!name.isEmpty || !value.isEmpty || bytes.isEmpty) }
     }
+}
+
+/// What is no gzip is refused; what is, is not larger than allowed and comes back from being compressed again.
+private func readGzip(_ bytes: UnsafeRawBufferPointer) {
+    let codec = GzipCodec()
+    let message = try? codec.decompress(bytes, limit: 1000)
+    precondition((message?.count ?? 0) <= 1000, "larger than the limit")
+    guard let compressed = codec.compress(Array(bytes)) else { return }
+    precondition(compressed.count < bytes.count, "not smaller")
+    let again = try? compressed.withUnsafeBytes { try codec.decompress($0, limit: bytes.count) }
+    precondition(again.map { $0.elementsEqual(bytes) } == true, "what was compressed is another message")
 }
