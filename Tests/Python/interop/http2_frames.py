@@ -98,6 +98,7 @@ class Wire:
         self.buffer = b""
         self.decoder = Decoder()
         self.partial = None
+        self.opened = 0  # how much wider the peer has made the connection's window
 
     def write(self, data):
         self.socket.sendall(data)
@@ -123,6 +124,8 @@ class Wire:
             if found.has(HAS_PRIORITY):
                 payload = payload[5:]
             self.partial = (found, payload)
+        elif found.kind == WINDOW_UPDATE and found.stream == 0:
+            self.opened += found.increment
         elif found.kind == CONTINUATION:
             first, payload = self.partial
             self.partial = (first, payload + found.payload)
