@@ -73,6 +73,7 @@ let package = Package(
         .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
 
         // What everything may use: UUIDv7, times, base encodings, hashes and secret boxes. No I/O.
@@ -86,7 +87,7 @@ let package = Package(
 
         // HTTP/2 and gRPC.
         library("HTTP2", nil, ["CNghttp2", "EventLoop"]),
-        library("RPC", "Sources/RPC/RPC", ["Primitives", "EventLoop", "HTTP2", "Protobuf"]),
+        library("RPC", "Sources/RPC/RPC", ["Primitives", "EventLoop", "HTTP2", "Protobuf", "CZlib"]),
         library("RPCServer", "Sources/RPC/RPCServer", ["RPC", "HTTP2", "EventLoop", "Protobuf", "Primitives"]),
         library("RPCClient", "Sources/RPC/RPCClient", ["RPC", "HTTP2", "EventLoop", "Protobuf", "Primitives"]),
 

@@ -58,7 +58,7 @@ struct TidyTests {
 
     @Test("each C library is imported by one target")
     func oneImporter() {
-        for module in ["CUV", "CNghttp2", "CProtobufC", "CPostgres", "CSodium"] {
+        for module in ["CUV", "CNghttp2", "CProtobufC", "CPostgres", "CSodium", "CZlib"] {
             let importers = Set(Self.sources.filter { $0.imports.contains(module) }.map(\.target))
             #expect(importers.count <= (module == "CProtobufC" ? 2 : 1), "\(module) is imported by \(importers)")
         }

@@ -22,6 +22,8 @@ public struct ServerLimits: Sendable {
 public struct ServerConfiguration: Sendable {
     /// What callers may do.
     public var limits = ServerLimits()
+    /// Bytes of a response message below which it is not compressed: what is sent in one packet anyway.
+    public var compressedBytesMin = 1024
     /// What every call passes through, in this order.
     public var interceptors: [any ServerInterceptor] = []
     /// Makes an error that a handler threw into one for the caller; nil when it is not for the caller's eyes. An

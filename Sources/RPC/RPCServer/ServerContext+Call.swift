@@ -33,7 +33,7 @@ extension ServerContext {
         let limit = connection.limits.messageBytes
         switch MessageFraming.next(in: stream.inbound.bytes, limit: limit) {
         case .message(let length, let isCompressed):
-            guard !isCompressed else { return end(Self.compressedWithoutEncoding) }
+            guard note(isCompressed: isCompressed) else { return end(Self.compressedWithoutEncoding) }
             guard stream.inbound.count == MessageFraming.prefixBytes + length else {
                 return end(Status(.unimplemented, "\(route.path) takes one request message, and more came"))
             }
@@ -74,10 +74,22 @@ extension ServerContext {
 
     /// The request of a method that takes one.
     @inlinable func decodeRequest<Request: Message>(_: Request.Type) throws -> Request {
+        guard coding == nil else { return try decodeCodedRequest(Request.self) }
         do throws(WireError) {
             let request = try Request(serialized: requestBytes())
             releaseRequest()
             return request
+        } catch {
+            throw MalformedRequest(message: Request.fullName, error: error)
+        }
+    }
+
+    /// The request of a method that takes one, when it did not come as plain protobuf.
+    @usableFromInline func decodeCodedRequest<Request: Message>(_: Request.Type) throws -> Request {
+        let bytes = try decoded(requestBytes())
+        releaseRequest()
+        do throws(WireError) {
+            return try Request(serialized: bytes)
         } catch {
             throw MalformedRequest(message: Request.fullName, error: error)
         }
@@ -123,7 +135,7 @@ extension ServerContext {
     /// Answers with one message that has room for its prefix.
     @usableFromInline func finish(_ framed: consuming [UInt8]) {
         guard !isFinished else { return }
-        MessageFraming.seal(&framed)
+        if let coding { seal(&framed, coding) } else { MessageFraming.seal(&framed) }
         stream?.send(framed)
         end(.ok)
     }
@@ -155,11 +167,11 @@ extension ServerContext {
     @usableFromInline func send(_ framed: consuming [UInt8]) async throws(RPCError) {
         loop.assertOnLoop()
         guard case .running = phase, let stream else { throw finishedError }
-        MessageFraming.seal(&framed)
+        if let coding { seal(&framed, coding) } else { MessageFraming.seal(&framed) }
         stream.send(framed)
         if !headersSent {
             headersSent = true
-            stream.respond(Replies.head, responseMetadata.fields)
+            stream.respond(head, responseMetadata.fields)
         }
         guard stream.isFull else { return }
         precondition(writer == nil, "two tasks send on one call")
@@ -170,10 +182,25 @@ extension ServerContext {
     /// The next message of a request stream; nil after the last one.
     @inlinable func nextRequest<Request: Message>(_: Request.Type) async throws(RPCError) -> Request? {
         guard let bytes = try await nextRequestBytes() else { return nil }
+        guard coding == nil else { return try decodeCoded(Request.self, bytes) }
         do {
             let request = try Request(serialized: bytes)
             taken(bytes.count)
             return request
+        } catch {
+            throw MalformedRequest(message: Request.fullName, error: error).rpcError
+        }
+    }
+
+    /// A message of a request stream that did not come as plain protobuf.
+    @usableFromInline func decodeCoded<Request: Message>(
+        _: Request.Type,
+        _ bytes: UnsafeRawBufferPointer
+    ) throws(RPCError) -> Request {
+        let decoded = try decoded(bytes)
+        taken(bytes.count)
+        do {
+            return try Request(serialized: decoded)
         } catch {
             throw MalformedRequest(message: Request.fullName, error: error).rpcError
         }
@@ -187,7 +214,7 @@ extension ServerContext {
             guard case .running = phase, let stream else { throw finishedError }
             switch MessageFraming.next(in: stream.inbound.bytes, limit: limit) {
             case .message(let length, let isCompressed):
-                guard !isCompressed else { throw Self.error(Self.compressedWithoutEncoding) }
+                guard note(isCompressed: isCompressed) else { throw Self.error(Self.compressedWithoutEncoding) }
                 return UnsafeRawBufferPointer(rebasing: stream.inbound.bytes[5..<5 + length])
             case .incomplete:
                 if stream.remoteEnded {
@@ -230,12 +257,18 @@ extension ServerContext {
             stream.finish(Replies.trailers[status.code.rawValue], statusFields(status))
         } else if status.code == .ok {
             stream.finish(Replies.trailers[0], statusFields(status))
-            stream.respond(Replies.head, responseMetadata.fields)
+            stream.respond(head, responseMetadata.fields)
         } else {
             if !responseMetadata.isEmpty { trailers.append(contentsOf: responseMetadata) }
             stream.respond(Replies.trailersOnly[status.code.rawValue], statusFields(status), ended: true)
         }
         detach()
+    }
+
+    /// What begins a response with messages.
+    private var head: FixedHeaders {
+        guard let coding, coding.compressesResponses else { return Replies.head }
+        return Replies.gzipHead
     }
 
     private func statusFields(_ status: Status) -> HeaderFields {
@@ -292,7 +325,7 @@ extension ServerContext {
 
     private static let compressedWithoutEncoding = Status(
         .internal,
-        "a message is marked as compressed, but grpc-encoding names no encoding"
+        "a message is marked as compressed, but grpc-encoding names no compression"
     )
 
     private static let truncated = Status(.internal, "the request ended in the middle of a message")

@@ -26,6 +26,8 @@ public final class ServerContext: @unchecked Sendable {
     var deadlineTimer: LoopTimer?
     var phase = Phase.receiving
     var headersSent = false
+    /// How the messages travel; nil when they do so as plain protobuf.
+    @usableFromInline var coding: CallCoding?
     /// Bytes of the request that count against the limits of its connection and loop.
     var heldBytes = 0
     var reader: UnsafeContinuation<Void, Never>?
@@ -81,6 +83,14 @@ public final class ServerContext: @unchecked Sendable {
         let chosen = id ?? UUID.v7().text
         madeRequestID = chosen
         return chosen
+    }
+
+    /// How often the caller has tried this call before (grpc-previous-rpc-attempts); 0 when it does not say.
+    public var previousAttempts: Int {
+        metadata.withValue("grpc-previous-rpc-attempts") { value in
+            guard let value, (1...9).contains(value.count) else { return 0 }
+            return Int(String(decoding: value, as: UTF8.self)).map { max(0, $0) } ?? 0
+        }
     }
 
     /// What an interceptor left under a key.

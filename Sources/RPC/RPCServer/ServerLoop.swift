@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import HTTP2
+internal import RPC
 
 /// A server's part on one loop: its connections and what they share. Confined to it, but for the counters.
 final class ServerLoop: @unchecked Sendable {
@@ -9,6 +10,8 @@ final class ServerLoop: @unchecked Sendable {
     let router: Router
     let buffers: HTTP2LoopBuffers
     let counters: ServerCounters
+    /// Made when a message is compressed for the first time; one call's turn uses it at a time.
+    private(set) lazy var gzip = GzipCodec()
     var heldBytes = 0
 
     private var connections: [ServerConnection] = []

@@ -33,6 +33,7 @@ struct CallLog: CallObserver {
             metadata["user"] = scope.actor.user.map { "\($0)" }
         }
         if !status.message.isEmpty { metadata["message"] = "\(status.message)" }
+        if context.previousAttempts > 0 { metadata["previous_attempts"] = "\(context.previousAttempts)" }
         if let parent = context.metadata["traceparent"] { metadata["traceparent"] = "\(parent)" }
         log.log(level: level, "call", metadata: metadata)
     }
