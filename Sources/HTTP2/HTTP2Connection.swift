@@ -244,6 +244,7 @@ public final class HTTP2Connection: @unchecked Sendable {
             return drain()
         }
         guard limits.keepaliveSeconds > 0 else { return }
+        guard limits.keepaliveWithoutStreams || session.openStreams > 0 || session.awaitsPong else { return }
         if session.awaitsPong {
             guard lastReceived < pingedAt, now.isAfter(pingedAt, bySeconds: limits.keepaliveTimeoutSeconds) else {
                 return

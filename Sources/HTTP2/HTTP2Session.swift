@@ -14,6 +14,13 @@ public protocol HTTP2SessionDelegate: AnyObject {
     func session(_ session: HTTP2Session, stream: HTTP2Stream, did events: HTTP2Stream.Events)
     /// The peer said that it takes no more streams than those up to `lastStream`.
     func session(_ session: HTTP2Session, goingAway code: HTTP2ErrorCode, lastStream: Int32)
+    /// The peer's first settings have come: it speaks HTTP/2.
+    func sessionWasEstablished(_ session: HTTP2Session)
+}
+
+extension HTTP2SessionDelegate {
+    /// Nothing: a server need not know.
+    public func sessionWasEstablished(_ session: HTTP2Session) {}
 }
 
 /// An HTTP/2 connection's protocol, without its bytes' way in and out (RFC 9113).
@@ -36,6 +43,11 @@ public final class HTTP2Session: @unchecked Sendable {
     private let handle: OpaquePointer
     let pool: StreamPool
 
+    /// How many streams the peer lets us have open at once; what it has not said yet is taken to be much.
+    public var peerConcurrentStreams: Int {
+        Int(nghttp2_session_get_remote_settings(handle, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
+    }
+
     /// The streams that are not over yet.
     public var openStreams: Int { streams.count }
     /// Each holds a reference; a stream knows its position here.
@@ -52,8 +64,13 @@ public final class HTTP2Session: @unchecked Sendable {
     /// Why the callbacks gave the connection up.
     var hostility: String?
     var goAway: (code: HTTP2ErrorCode, lastStream: Int32)?
+    /// What the peer said beside its GOAWAY, at most 256 bytes of it; empty until then.
+    public internal(set) var goAwayText = ""
     /// Whether the peer's first settings have come.
     public internal(set) var isEstablished = false
+    /// Whether something happened to the connection as a whole that the delegate has not heard.
+    private var hasNews = false
+    private var toldEstablished = false
     var awaitsPong = false
 
     private var now: UInt64 = 0
@@ -71,8 +88,8 @@ public final class HTTP2Session: @unchecked Sendable {
         defer { nghttp2_option_del(options) }
         let code =
             switch role {
-            case .server: nghttp2_session_server_new2(&made, sessionCallbacks, nil, options)
-            case .client: nghttp2_session_client_new2(&made, sessionCallbacks, nil, options)
+            case .server: nghttp2_session_server_new2(&made, serverCallbacks, nil, options)
+            case .client: nghttp2_session_client_new2(&made, clientCallbacks, nil, options)
             }
         guard code == 0, let made else { preconditionFailure("nghttp2 has no memory for a session") }
         handle = made
@@ -169,7 +186,10 @@ public final class HTTP2Session: @unchecked Sendable {
     }
 
     /// Whether there is something to tell the delegate.
-    var hasEvents: Bool { !touched.isEmpty || goAway != nil }
+    var hasEvents: Bool { !touched.isEmpty || hasNews }
+
+    /// Notes that something happened to the connection as a whole; for the callbacks.
+    func noteNews() { hasNews = true }
 
     /// Tells the delegate what happened since the last time.
     public func settle() {
@@ -192,6 +212,15 @@ public final class HTTP2Session: @unchecked Sendable {
                 if reference._withUnsafeGuaranteedRef({ $0.isClosed && $0.pending.isEmpty }) { remove(reference) }
             }
             touched.removeAll(keepingCapacity: touched.count <= 64)
+        }
+        if hasNews { tellNews() }
+    }
+
+    private func tellNews() {
+        hasNews = false
+        if isEstablished, !toldEstablished {
+            toldEstablished = true
+            delegate?.sessionWasEstablished(self)
         }
         if let (code, lastStream) = goAway {
             goAway = nil
@@ -271,7 +300,7 @@ public final class HTTP2Session: @unchecked Sendable {
             stream.pending = []
             if !stream.isClosed {
                 stream.isClosed = true
-                stream.errorCode = .cancel
+                stream.errorCode = role == .client && !stream.isSent ? .refusedStream : .cancel
             }
             events.insert(.closed)
             delegate?.session(self, stream: stream, did: events)

@@ -44,6 +44,8 @@ public final class HTTP2Stream: @unchecked Sendable {
     public internal(set) var isClosed = false
     /// Why it is over; ``HTTP2ErrorCode/noError`` when both sides ended it.
     public internal(set) var errorCode = HTTP2ErrorCode.noError
+    /// Whether a request's header list has been given out to be written; only a client's stream says so.
+    public internal(set) var isSent = false
     /// What the owner of the stream hangs on it. Cleared when the stream is recycled.
     public var attachment: AnyObject?
 
@@ -178,6 +180,7 @@ public final class HTTP2Stream: @unchecked Sendable {
         remoteEnded = false
         isClosed = false
         errorCode = .noError
+        isSent = false
         attachment = nil
         session = nil
         pending = []
