@@ -48,6 +48,9 @@ extension ServerContext {
         }
     }
 
+    /// Whether the request message that came last was compressed.
+    public var requestIsCompressed: Bool { coding?.messageIsCompressed ?? false }
+
     private func begin(compressing coding: CallCoding) {
         guard !headersSent else { return }
         coding.compressesResponses = metadata.accepts("gzip", in: "grpc-accept-encoding")

@@ -165,11 +165,14 @@ struct TestService: Sendable {
         return Payload(body: [UInt8](repeating: 0, count: Int(size)))
     }
 
-    /// No message arrives compressed here: the server takes none that is.
     private func expectCompressed(_ expected: BoolValue?, _ context: ServerContext) throws(RPCError) {
-        guard let expected, expected.value else { return }
+        guard let expected, expected.value, !context.requestIsCompressed else { return }
         throw RPCError(.invalidArgument, "expect_compressed is true, and the message did not come compressed")
     }
 
-    private func compressResponse(_ wanted: BoolValue?, _ context: ServerContext) {}
+    /// Compresses what is sent next, or does not, as the request says; where it says nothing, as the caller does.
+    private func compressResponse(_ wanted: BoolValue?, _ context: ServerContext) {
+        guard let wanted else { return }
+        context.responseCompression = wanted.value ? .gzip : .none
+    }
 }
