@@ -58,12 +58,12 @@ extension Case {
     /// Calls that stream.
     static let streaming = [
         Case("client_streaming") { session in
-            let call = session.streamingInput()
-            for size in Sizes.upload { await call.send(StreamingInputCallRequest(payload: zeros(size))) }
-            call.call.finishSending()
-            let total = try await call.expectNext().aggregatedPayloadSize
+            let total = try await session.streamingInput { requests in
+                for size in Sizes.upload {
+                    try await requests.send(StreamingInputCallRequest(payload: zeros(size)))
+                }
+            }.aggregatedPayloadSize
             try expect(total == 74_922, "aggregated_payload_size is \(total); it must be 74922")
-            try await call.expectEnd()
         },
         Case("server_streaming") { session in
             let request = StreamingOutputCallRequest(
@@ -80,7 +80,7 @@ extension Case {
         Case("ping_pong") { session in
             let call = session.fullDuplex()
             for (size, body) in zip(Sizes.download, Sizes.upload) {
-                await call.send(
+                try await call.requests.send(
                     StreamingOutputCallRequest(
                         responseParameters: [ResponseParameters(size: size)],
                         payload: zeros(body)
@@ -88,12 +88,12 @@ extension Case {
                 )
                 try expectZeros(try await call.expectNext().payload, size)
             }
-            call.call.finishSending()
+            call.requests.finish()
             try await call.expectEnd()
         },
         Case("empty_stream") { session in
             let call = session.fullDuplex()
-            call.call.finishSending()
+            call.requests.finish()
             try await call.expectEnd()
         },
     ]

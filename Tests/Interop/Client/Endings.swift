@@ -1,4 +1,5 @@
 import InteropAPI
+import Protobuf
 import RPC
 import RPCClient
 
@@ -18,16 +19,16 @@ extension Case {
             try expectZeros(response.message.payload, Sizes.largeResponse)
             try expectEcho(response.metadata, response.trailers)
             let call = session.fullDuplex(session.options(metadata))
-            await call.send(
+            try await call.requests.send(
                 StreamingOutputCallRequest(
                     responseParameters: [ResponseParameters(size: Sizes.largeResponse)],
                     payload: zeros(Sizes.largeRequest)
                 )
             )
-            call.call.finishSending()
+            call.requests.finish()
             try expectZeros(try await call.expectNext().payload, Sizes.largeResponse)
             try await call.expectEnd()
-            try expectEcho(await call.call.metadata(), await call.call.trailers())
+            try expectEcho(await call.metadata(), await call.trailers())
         },
         Case("status_code_and_message") { try await expectStatus($0, "test status message") },
         Case("special_status_message") { session in
@@ -45,25 +46,27 @@ extension Case {
             }
         },
         Case("cancel_after_begin") { session in
-            let call = session.streamingInput()
-            call.call.cancel()
+            let call = session.channel.call(Session.service + "StreamingInputCall", session.options())
+            call.cancel()
             try await expectFailure([.cancelled]) { _ = try await call.next() }
         },
         Case("cancel_after_first_response") { session in
             let call = session.fullDuplex()
-            await call.send(
+            try await call.requests.send(
                 StreamingOutputCallRequest(
                     responseParameters: [ResponseParameters(size: 31_415)],
                     payload: zeros(27_182)
                 )
             )
             try expectZeros(try await call.expectNext().payload, 31_415)
-            call.call.cancel()
+            call.cancel()
             try await expectFailure([.cancelled]) { _ = try await call.next() }
         },
         Case("timeout_on_sleeping_server") { session in
-            let call = session.fullDuplex(CallOptions(timeout: .milliseconds(1)))
-            await call.send(StreamingOutputCallRequest(payload: zeros(27_182)))
+            // The raw call: the time may be over before the request is sent, which is no fault, and the response says so.
+            let options = CallOptions(timeout: .milliseconds(1))
+            let call = session.channel.call(Session.service + "FullDuplexCall", options)
+            await call.send(StreamingOutputCallRequest(payload: zeros(27_182)).serialized())
             try await expectFailure([.deadlineExceeded]) { _ = try await call.next() }
         },
     ]
@@ -82,8 +85,8 @@ extension Case {
         }
         let stream = try await expectFailure([.unknown]) {
             let call = session.fullDuplex()
-            await call.send(StreamingOutputCallRequest(responseStatus: status))
-            call.call.finishSending()
+            try await call.requests.send(StreamingOutputCallRequest(responseStatus: status))
+            call.requests.finish()
             _ = try await call.next()
         }
         for error in [unary, stream] {

@@ -46,38 +46,28 @@ struct Session: Sendable {
         let _: Empty = try await channel.unary(path, Empty(), options())
     }
 
-    func streamingInput(_ options: CallOptions? = nil) -> Exchange<
-        StreamingInputCallRequest, StreamingInputCallResponse
-    > {
-        Exchange(channel.call(Self.service + "StreamingInputCall", options ?? self.options()))
+    func streamingInput(
+        _ produce: (RequestWriter<StreamingInputCallRequest>) async throws -> Void
+    ) async throws -> StreamingInputCallResponse {
+        try await channel.clientStreaming(Self.service + "StreamingInputCall", options(), produce)
     }
 
     func streamingOutput(_ request: StreamingOutputCallRequest) -> ResponseStream<StreamingOutputCallResponse> {
         channel.serverStreaming(Self.service + "StreamingOutputCall", request, options())
     }
 
-    func fullDuplex(
-        _ options: CallOptions? = nil
-    ) -> Exchange<StreamingOutputCallRequest, StreamingOutputCallResponse> {
-        Exchange(channel.call(Self.service + "FullDuplexCall", options ?? self.options()))
+    func fullDuplex(_ options: CallOptions? = nil) -> DuplexCall {
+        channel.bidirectional(Self.service + "FullDuplexCall", options ?? self.options())
     }
 }
 
-/// A call with messages in both directions.
-struct Exchange<Request: Message, Response: Message>: Sendable {
-    let call: RawCall
+typealias DuplexCall = BidirectionalCall<StreamingOutputCallRequest, StreamingOutputCallResponse>
 
-    init(_ call: RawCall) {
-        self.call = call
-    }
-
-    func send(_ request: Request) async {
-        await call.send(request.serialized())
-    }
-
-    func next() async throws -> Response? {
-        guard let bytes = try await call.next() else { return nil }
-        return try Response(serialized: bytes)
+extension BidirectionalCall {
+    /// The next response; nil after the last one.
+    func next() async throws(RPCError) -> Response? {
+        var iterator = responses.makeAsyncIterator()
+        return try await iterator.next()
     }
 
     /// The next response, which must be there.

@@ -4,7 +4,7 @@ import Glibc
 import RPCServer
 import Terminal
 
-/// Bytes of requests of one connection that are not whole: concurrent_large_unary has 256 of 272 KB on their way at once.
+/// Bytes of requests of one connection that are not whole: concurrent_large_unary has 256 of 272 KB on their way.
 let requestBytesPerConnection = 128 * 1024 * 1024
 /// How long calls that are open may go on after SIGTERM.
 let grace = Duration.seconds(10)

@@ -2,9 +2,8 @@
 
 By hand: .venv/bin/python Tests/Python/interop/grpcio_server.py HOST:PORT [CERT KEY]
 
-grpcio does not tell a handler whether a message came compressed, so `expect_compressed` is answered from what the wire
-showed: a message larger than what the channel has carried for it cannot be told apart here either. The probing calls of
-client_compressed_unary and client_compressed_streaming are therefore only in test_client.py's runs against our own server.
+grpcio does not tell a handler whether a message came compressed, so `expect_compressed` is not looked at: the cases
+client_compressed_unary and client_compressed_streaming, which probe for it, run against our own server only.
 """
 import concurrent.futures
 import sys
