@@ -42,6 +42,8 @@ final class CallAttempt {
     private(set) var metadata = Metadata()
     /// Whether ``metadata`` has come.
     private(set) var hasHeaders = false
+    /// Whether response messages may be compressed.
+    private(set) var isGzip = false
     /// Whether nothing more is sent or heard; messages may still wait to be read.
     private(set) var isOver = false
     /// How many of the call's messages have been given to the stream.
@@ -66,6 +68,8 @@ final class CallAttempt {
         fields.append("te", "trailers")
         fields.append("content-type", "application/grpc")
         fields.append("user-agent", call.core.configuration.userAgent)
+        if call.options.compression == .gzip { fields.append("grpc-encoding", "gzip") }
+        fields.append("grpc-accept-encoding", "gzip")
         if previous > 0 { fields.append("grpc-previous-rpc-attempts", String(previous)) }
         guard !call.options.metadata.isEmpty else { return fields }
         var metadata = Metadata(fields)
@@ -127,7 +131,12 @@ final class CallAttempt {
                 Status(.unknown, "the server answered with content-type \(type), not application/grpc")
             )
         }
-        if let reason = call.encodingFault(headers) { return fail(headers, reason) }
+        if let encoding = headers.first("grpc-encoding"), encoding != "identity" {
+            guard encoding == "gzip" else {
+                return fail(headers, Status(.internal, "the server compresses with \(encoding); it was offered gzip"))
+            }
+            isGzip = true
+        }
         // An end without trailers is no answer; it may be tried again like any failure.
         guard !stream.remoteEnded || !stream.trailers.isEmpty || stream.inbound.count > 0 else { return }
         metadata = headers

@@ -91,8 +91,8 @@ public enum ConnectivityState: String, Sendable, CaseIterable {
 
 /// What is said about one call.
 public struct CallOptions: Sendable {
-    /// What is sent beside the request. Names that start with "grpc-", and those that HTTP/2 or gRPC use themselves, are
-    /// refused: the call ends INVALID_ARGUMENT.
+    /// What is sent beside the request. Names of the protocol, which `Metadata` does not take in the first place, are refused
+    /// when a header list was taken over with them: the call ends INVALID_ARGUMENT.
     public var metadata = Metadata()
     /// How long the call may take, with all its tries; nil is forever.
     public var timeout: Duration?
@@ -105,6 +105,17 @@ public struct CallOptions: Sendable {
     /// Whether the call waits, until its timeout, while no server can be reached, instead of ending UNAVAILABLE; nil takes
     /// what the service config says, or no.
     public var waitForReady: Bool?
+    /// How requests of 1 KiB and more are compressed, where that makes them smaller. Responses are taken with gzip or without,
+    /// whatever is said here.
+    public var compression = Compression.none
+
+    /// The ways to compress.
+    public enum Compression: Sendable, Equatable {
+        /// Not at all.
+        case none
+        /// With gzip. A server that cannot read it says UNIMPLEMENTED.
+        case gzip
+    }
 
     /// Options; none is needed.
     public init(metadata: Metadata = Metadata(), timeout: Duration? = nil, isIdempotent: Bool = false) {

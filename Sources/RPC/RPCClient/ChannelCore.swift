@@ -31,7 +31,7 @@ final class ChannelCore: @unchecked Sendable {
     private var retry: LoopTimer?
     private var clock: LoopTimer?
     private var resolvedAt: UInt64 = 0
-    private var keptBuffers: HTTP2LoopBuffers?
+    private var keptShare: LoopShare?
 
     private var callCount = 0
     private var isDraining = false
@@ -49,12 +49,12 @@ final class ChannelCore: @unchecked Sendable {
         balancer = .make(configuration.serviceConfig.loadBalancing, self)
     }
 
-    /// What the connections of the loop share, of this channel and of others.
-    var buffers: HTTP2LoopBuffers {
-        if let keptBuffers { return keptBuffers }
-        let shared = LoopBufferCache.buffers(of: loop, limits: limits)
-        keptBuffers = shared
-        return shared
+    /// What the channels of the loop share.
+    var share: LoopShare {
+        if let keptShare { return keptShare }
+        let share = LoopShare.of(loop, limits: limits)
+        keptShare = share
+        return share
     }
 
     private static let plainFields = FixedHeaders([(":method", "POST"), (":scheme", "http")])

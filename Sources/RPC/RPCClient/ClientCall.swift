@@ -31,7 +31,7 @@ final class ClientCall: @unchecked Sendable {
     private var reader: ((Result<[UInt8]?, RPCError>) -> Void)?
     private var headersReader: (() -> Void)?
     private var writer: (() -> Void)?
-    private let messageBytes: Int
+    let messageBytes: Int
 
     init(path: String, options: CallOptions, deadline: UInt64?, core: ChannelCore) {
         self.path = path
@@ -82,7 +82,7 @@ final class ClientCall: @unchecked Sendable {
     ///
     /// - Returns: whether the call still takes messages.
     @discardableResult
-    func send(_ framed: [UInt8]) -> Bool {
+    func send(_ framed: [UInt8], compresses: Bool = true) -> Bool {
         guard outcome == nil, !isRequestEnded else { return false }
         let length = framed.count - MessageFraming.prefixBytes
         if let limit = method.maxRequestMessageBytes, length > limit {
@@ -94,6 +94,7 @@ final class ClientCall: @unchecked Sendable {
             )
             return false
         }
+        let framed = options.compression == .gzip && compresses ? compressed(framed) : framed
         if let committed = tries.committed {
             committed.stream?.send(framed)
             return true
@@ -205,25 +206,25 @@ final class ClientCall: @unchecked Sendable {
         if reader != nil { deliver() }
     }
 
-    /// Why a response cannot be read, by its headers; nil when it can.
-    func encodingFault(_ headers: Metadata) -> Status? {
-        guard let encoding = headers.first("grpc-encoding"), encoding != "identity" else { return nil }
-        return Status(.internal, "the server compresses with \(encoding), which it was not offered")
-    }
-
     /// Gives the reader what there is for it.
     private func deliver() {
         guard let reader else { return }
         if let stream = tries.committed?.stream {
             switch MessageFraming.next(in: stream.inbound.bytes, limit: messageBytes) {
-            case .message(let length, isCompressed: false):
-                let message = Array(stream.inbound.bytes[5..<5 + length])
+            case .message(let length, let isCompressed):
+                let message: [UInt8]
+                do {
+                    message = try decoded(
+                        UnsafeRawBufferPointer(rebasing: stream.inbound.bytes[5..<5 + length]),
+                        isCompressed
+                    )
+                } catch {
+                    return stop(error.status)
+                }
                 stream.inbound.consume(MessageFraming.prefixBytes + length)
                 stream.acknowledge(keeping: stream.inbound.count)
                 self.reader = nil
                 return reader(.success(message))
-            case .message(_, isCompressed: true):
-                return stop(Status(.internal, "a message is marked as compressed, but the server named no encoding"))
             case .tooLarge(let length):
                 return stop(
                     Status(
@@ -302,12 +303,14 @@ final class ClientCall: @unchecked Sendable {
 }
 
 extension Metadata {
-    /// The first name that is not for users to send; nil when there is none.
+    /// The first name that is not for users to send, which only a header list that was taken over whole can hold; nil when
+    /// there is none.
     var reservedName: String? {
         guard !isEmpty else { return nil }
         for index in 0..<fields.count {
             let isReserved = fields.withField(at: index) { name, _ in
-                name.starts(with: "grpc-".utf8) || Self.reserved.contains { name.elementsEqual($0.utf8) }
+                name.first == UInt8(ascii: ":") || name.starts(with: "grpc-".utf8)
+                    || Self.reserved.contains { name.elementsEqual($0.utf8) }
             }
             if isReserved { return fields.field(at: index).name }
         }

@@ -30,18 +30,21 @@ public final class RawCall: Sendable {
 
     /// Sends a request, and waits while the server does not take what was sent before.
     ///
+    /// - Parameter compresses: whether this one is compressed, where ``CallOptions/compression`` says that requests are.
     /// - Returns: whether the call still takes requests; if not, it has ended, and ``next()`` says how.
     @discardableResult
-    public func send(_ request: [UInt8]) async -> Bool {
-        await send(framed: Channel.frame(request))
+    public func send(_ request: [UInt8], compresses: Bool = true) async -> Bool {
+        await send(framed: Channel.frame(request), compresses)
     }
 
-    func send(framed: [UInt8]) async -> Bool {
+    func send(framed: [UInt8], _ compresses: Bool) async -> Bool {
         let (call, loop) = (call, loop)
         return await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in
                 loop.submit {
-                    guard call.send(framed) else { return continuation.resume(returning: false) }
+                    guard call.send(framed, compresses: compresses) else {
+                        return continuation.resume(returning: false)
+                    }
                     call.whenWritable { continuation.resume(returning: !call.isFinished) }
                 }
             }

@@ -79,7 +79,7 @@ final class Subchannel: HTTP2SessionDelegate {
             transport: transport,
             loop: core.loop,
             limits: core.limits,
-            buffers: core.buffers
+            buffers: core.share.buffers
         )
         connection.session.delegate = self
         connection.onWillClose = { [unowned self] error in lost = error }
@@ -208,7 +208,9 @@ final class Subchannel: HTTP2SessionDelegate {
         case .closedByPeer:
             "it closed the connection without a word of HTTP/2; is it the port of a gRPC server, and without TLS?"
         case .goingAway(let code): "it takes no calls (GOAWAY with HTTP/2 error \(code.rawValue))"
-        case .socket, .timedOut, .transport: error.reason
+        case .socket(let code):
+            "it broke the connection off (\(systemMessage(code))); is it the port of a gRPC server, and without TLS?"
+        case .timedOut, .transport: error.reason
         }
     }
 

@@ -7,11 +7,12 @@ public struct RequestWriter<Request: Message>: Sendable {
 
     /// Sends a request, and waits while the server does not take what was sent before.
     ///
+    /// - Parameter compresses: whether this one is compressed, where ``CallOptions/compression`` says that requests are.
     /// - Throws: ``RPCError`` CANCELLED when the call takes no more requests because it has ended; its responses say how.
-    public func send(_ request: Request) async throws(RPCError) {
+    public func send(_ request: Request, compresses: Bool = true) async throws(RPCError) {
         var framed = request.serialized(prefix: MessageFraming.prefixBytes)
         MessageFraming.seal(&framed)
-        guard await call.send(framed: framed) else {
+        guard await call.send(framed: framed, compresses) else {
             throw RPCError(.cancelled, "the call has ended; its responses say how")
         }
     }
