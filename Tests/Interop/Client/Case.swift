@@ -16,7 +16,7 @@ struct Case: Sendable {
         self.run = run
     }
 
-    static let all: [Case] = unary + streaming + endings + soak + http2
+    static let all: [Case] = unary + streaming + compression + endings + soak + http2
 }
 
 /// The sizes that the descriptions name, in bytes.

@@ -47,9 +47,12 @@ struct Session: Sendable {
     }
 
     func streamingInput(
+        compression: CallOptions.Compression = .none,
         _ produce: (RequestWriter<StreamingInputCallRequest>) async throws -> Void
     ) async throws -> StreamingInputCallResponse {
-        try await channel.clientStreaming(Self.service + "StreamingInputCall", options(), produce)
+        var options = options()
+        options.compression = compression
+        return try await channel.clientStreaming(Self.service + "StreamingInputCall", options, produce)
     }
 
     func streamingOutput(_ request: StreamingOutputCallRequest) -> ResponseStream<StreamingOutputCallResponse> {

@@ -5,9 +5,11 @@ import grpcio_server
 import pytest
 from interop_support import SECONDS, program
 
-CASES = """empty_unary large_unary client_streaming server_streaming ping_pong empty_stream custom_metadata
+CASES = """empty_unary large_unary server_compressed_unary server_compressed_streaming client_streaming server_streaming ping_pong empty_stream custom_metadata
     status_code_and_message special_status_message unimplemented_method unimplemented_service cancel_after_begin
     cancel_after_first_response timeout_on_sleeping_server concurrent_large_unary rpc_soak channel_soak""".split()
+# They probe whether the server sees that a message is compressed, which grpcio does not show to its handlers.
+PROBING_CASES = ["client_compressed_unary", "client_compressed_streaming"]
 
 
 def run_case(address, name, certificates=None):
@@ -41,7 +43,7 @@ def test_against_grpcio(grpcio, name):
     run_case(grpcio, name)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", CASES + PROBING_CASES)
 def test_against_ours(server, name):
     run_case(server.address, name)
 
@@ -51,7 +53,7 @@ def test_against_grpcio_over_tls(grpcio_tls, certificates, name):
     run_case(grpcio_tls, name, certificates)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", CASES + PROBING_CASES)
 def test_against_ours_over_tls(tls_server, certificates, name):
     run_case(tls_server.address, name, certificates)
 
