@@ -14,13 +14,13 @@ public protocol HTTP2SessionDelegate: AnyObject {
     func session(_ session: HTTP2Session, stream: HTTP2Stream, did events: HTTP2Stream.Events)
     /// The peer said that it takes no more streams than those up to `lastStream`.
     func session(_ session: HTTP2Session, goingAway code: HTTP2ErrorCode, lastStream: Int32)
-    /// The peer's first settings have come: it speaks HTTP/2.
-    func sessionWasEstablished(_ session: HTTP2Session)
+    /// The peer's settings have come: the first time that says that it speaks HTTP/2; later, that it changed its mind.
+    func sessionTookSettings(_ session: HTTP2Session)
 }
 
 extension HTTP2SessionDelegate {
     /// Nothing: a server need not know.
-    public func sessionWasEstablished(_ session: HTTP2Session) {}
+    public func sessionTookSettings(_ session: HTTP2Session) {}
 }
 
 /// An HTTP/2 connection's protocol, without its bytes' way in and out (RFC 9113).
@@ -70,7 +70,7 @@ public final class HTTP2Session: @unchecked Sendable {
     public internal(set) var isEstablished = false
     /// Whether something happened to the connection as a whole that the delegate has not heard.
     private var hasNews = false
-    private var toldEstablished = false
+    var tookSettings = false
     var awaitsPong = false
 
     private var now: UInt64 = 0
@@ -218,9 +218,9 @@ public final class HTTP2Session: @unchecked Sendable {
 
     private func tellNews() {
         hasNews = false
-        if isEstablished, !toldEstablished {
-            toldEstablished = true
-            delegate?.sessionWasEstablished(self)
+        if tookSettings {
+            tookSettings = false
+            delegate?.sessionTookSettings(self)
         }
         if let (code, lastStream) = goAway {
             goAway = nil

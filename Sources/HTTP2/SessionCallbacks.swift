@@ -158,8 +158,9 @@ private func onFrameReceived(
                 return failure
             }
         case NGHTTP2_SETTINGS.rawValue:
-            if !session.isEstablished {
-                session.isEstablished = true
+            session.isEstablished = true
+            if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
+                session.tookSettings = true
                 session.noteNews()
             }
             if !session.countIdleFrame() { return failure }

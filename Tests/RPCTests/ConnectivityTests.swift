@@ -217,6 +217,23 @@ struct ConnectivityTests {
         }
     }
 
+    @Test("calls that wait for room go when the server admits more streams")
+    func moreRoom() async throws {
+        let server = RawServer { peer, _ in
+            // SETTINGS_MAX_CONCURRENT_STREAMS is 0 at first; the answer to a PING says that the client has read that.
+            peer.welcome([0, 3, 0, 0, 0, 0])
+            peer.put(RawPeer.frame(6, 0, 0, [UInt8](repeating: 7, count: 8)))
+            let early = peer.read { $0.type == 1 || $0.type == 6 }?.type == 1
+            peer.put(RawPeer.frame(4, 0, 0, [0, 3, 0, 0, 0, 1]))
+            while let stream = peer.nextCall() { peer.answer(stream, early ? "early" : "in time") }
+        }
+        let channel = try Channel(address: server.address)
+        let answers = (0..<3).map { _ in Task { try await channel.unaryBytes("/a.B/C", []).message } }
+        for task in answers { #expect(try await task.value == Array("in time".utf8)) }
+        await channel.close()
+        server.stop()
+    }
+
     @Test("closing with grace lets calls end, takes no new ones, and does not wait longer than it was told to")
     func grace() async throws {
         try await withControl { server, channel in

@@ -99,8 +99,8 @@ final class ChannelCore: @unchecked Sendable {
         }
     }
 
-    /// A stream is over, so that there may be room for a try that waits.
-    func streamClosed() {
+    /// A stream is over, or a server admits more of them: there may be room for a try that waits.
+    func roomChanged() {
         guard !queue.isEmpty, !isFlushScheduled else { return }
         isFlushScheduled = true
         loop.atTurnEnd { [self] in

@@ -29,7 +29,7 @@ final class ClientCall: @unchecked Sendable {
     private var outcome: Status?
     private var deadlineTimer: LoopTimer?
     private var reader: ((Result<[UInt8]?, RPCError>) -> Void)?
-    private var headersReader: (() -> Void)?
+    private var headersReaders: [() -> Void] = []
     private var writer: (() -> Void)?
     let messageBytes: Int
 
@@ -166,8 +166,14 @@ final class ClientCall: @unchecked Sendable {
     /// Calls `body` when what came before the first message is known, or the call is over.
     func whenHeaders(_ body: @escaping () -> Void) {
         guard outcome == nil, tries.committed?.hasHeaders != true else { return body() }
-        precondition(headersReader == nil, "two tasks wait for one call's metadata")
-        headersReader = body
+        headersReaders.append(body)
+    }
+
+    private func wakeHeadersReaders() {
+        guard !headersReaders.isEmpty else { return }
+        let readers = headersReaders
+        headersReaders = []
+        for reader in readers { reader() }
     }
 
     /// Calls `body` with the one response of a call that has one.
@@ -197,7 +203,7 @@ final class ClientCall: @unchecked Sendable {
     func headersCame(_ attempt: CallAttempt) {
         if tries.committed == nil { commit(attempt) }
         metadata = attempt.metadata
-        headersReader.take()?()
+        wakeHeadersReaders()
     }
 
     /// Something happened to a try; its headers and its end have been told.
@@ -278,7 +284,7 @@ final class ClientCall: @unchecked Sendable {
         tries.finish()
         requests = []
         core.callEnded()
-        headersReader.take()?()
+        wakeHeadersReaders()
         wakeWriter()
         deliver()
     }

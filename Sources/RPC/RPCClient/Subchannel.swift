@@ -93,9 +93,11 @@ final class Subchannel: HTTP2SessionDelegate {
         }
     }
 
-    /// The server's first settings have come, so it speaks HTTP/2, and TLS is done where there is any.
-    func sessionWasEstablished(_ session: HTTP2Session) {
-        guard state == .connecting, connection?.session === session else { return }
+    /// The server's settings have come. With the first ones it speaks HTTP/2, and TLS is done where there is any; later ones
+    /// may admit more streams.
+    func sessionTookSettings(_ session: HTTP2Session) {
+        guard connection?.session === session else { return }
+        guard state == .connecting else { return core.roomChanged() }
         deadline?.cancel()
         deadline = nil
         failures = 0
@@ -155,7 +157,7 @@ final class Subchannel: HTTP2SessionDelegate {
     }
 
     func session(_ session: HTTP2Session, stream: HTTP2Stream, did events: HTTP2Stream.Events) {
-        if events.contains(.closed) { core.streamClosed() }
+        if events.contains(.closed) { core.roomChanged() }
         guard let attachment = stream.attachment else {
             if stream.inbound.count > 0 {
                 stream.inbound.consume(stream.inbound.count)
