@@ -139,8 +139,8 @@ let package = Package(
         .executableTarget(
             name: "trellisd",
             dependencies: [
-                "TrellisServer", "Schema", "PrivateCluster", "Postgres", "EventLoop", "Primitives", "Protobuf", "Files",
-                "Terminal", log,
+                "TrellisServer", "Schema", "PrivateCluster", "RPCServer", "HTTP2", "Postgres", "EventLoop", "Primitives",
+                "Protobuf", "Files", "Terminal", log,
             ],
             swiftSettings: settings,
             linkerSettings: programLinking
@@ -149,7 +149,7 @@ let package = Package(
         // The echo server that scripts/bench compares with others; not shipped.
         .executableTarget(
             name: "trellis-echo",
-            dependencies: ["RPCServer", "RPC", "Protobuf", "TrellisAPI", "EventLoop"],
+            dependencies: ["RPCServer", "RPC", "Protobuf", "TrellisAPI", "EventLoop", log],
             path: "Benchmarks/Echo",
             swiftSettings: settings,
             linkerSettings: programLinking
@@ -226,7 +226,7 @@ let package = Package(
         tests("EventLoopTests", ["EventLoop"]),
         tests("TerminalTests", ["Terminal"]),
         tests("FilesTests", ["Files"]),
-        tests("TrellisdTests", ["trellisd", "Files", "Terminal", log]),
+        tests("TrellisdTests", ["trellisd", "RPCServer", "HTTP2", "Files", "Terminal", log]),
         tests(
             "TrellisCLITests",
             ["trellis", "TrellisClient", "TrellisAPI", "RPC", "Protobuf", "Primitives", "Files", "Terminal"]

@@ -7,6 +7,8 @@ public final class HTTP2LoopBuffers: @unchecked Sendable {
     static let readBytes = 64 * 1024
     static let frameRoomBytes = 32 * 1024
 
+    /// What the loop's connections have done.
+    public let counters = HTTP2Counters()
     let read = UnsafeMutableRawBufferPointer.allocate(byteCount: readBytes, alignment: 64)
     let write: UnsafeMutableRawBufferPointer
     let pool = StreamPool()
@@ -43,21 +45,25 @@ public final class HTTP2Connection: @unchecked Sendable {
     /// When bytes last arrived, on the loop's clock.
     public private(set) var lastReceived: UInt64
     /// When the last stream ended, or the connection was made; means nothing while a stream is open.
-    private var idleSince: UInt64
+    var idleSince: UInt64
 
     private let transport: any ByteTransport
-    private let buffers: HTTP2LoopBuffers
+    let buffers: HTTP2LoopBuffers
     private var watcher: FDWatcher?
     private var flushScheduled = false
     /// What was made ready and the transport did not take.
-    private var unwritten: [UInt8] = []
+    var unwritten: [UInt8] = []
     private var unwrittenOffset = 0
-    private var stalledSince: UInt64 = 0
-    private var pingedAt: UInt64 = 0
+    var stalledSince: UInt64 = 0
+    var pingedAt: UInt64 = 0
     private var closeReason: HTTP2Error?
     private var depth = 0
-    private let startedAt: UInt64
-    private var isDraining = false
+    let startedAt: UInt64
+    /// When it is too old, on the loop's clock; 0 is never.
+    let retiresAt: UInt64
+    /// When it was told to say goodbye for its age.
+    var retiredAt: UInt64 = 0
+    private(set) var isDraining = false
     private var hasRefused = false
 
     /// Makes a connection over a transport, which it will close.
@@ -71,11 +77,12 @@ public final class HTTP2Connection: @unchecked Sendable {
         self.loop = loop
         self.transport = transport
         self.buffers = buffers
-        session = HTTP2Session(role: role, limits: limits, pool: buffers.pool)
         let now = loop.now
+        session = HTTP2Session(role: role, limits: limits, pool: buffers.pool, counters: buffers.counters, now: now)
         lastReceived = now
         idleSince = now
         startedAt = now
+        retiresAt = limits.retirement(of: now)
         session.onOutput = { [unowned(unsafe) self] in scheduleFlush() }
     }
 
@@ -129,14 +136,16 @@ public final class HTTP2Connection: @unchecked Sendable {
 
     private func take(_ bytes: UnsafeRawBufferPointer) {
         lastReceived = loop.now
+        buffers.counters.received(bytes.count)
         do {
             try session.receive(bytes, now: lastReceived)
             session.settle()
             scheduleFlush()
         } catch {
             session.settle()
-            flush()
+            // The reason stands before the last frames go out, which find the session at its end.
             close(error)
+            flush()
         }
     }
 
@@ -177,6 +186,13 @@ public final class HTTP2Connection: @unchecked Sendable {
             }
         }
         guard !isClosed, closeReason == nil else { return }
+        if session.breach != nil {
+            // Found while sending; what is said of it goes out, too.
+            enter()
+            close(session.refused(0))
+            flush()
+            return leave()
+        }
         if session.openStreams > 0 { idleSince = 0 } else if idleSince == 0 { idleSince = loop.now }
         if unwritten.isEmpty, !session.isAlive || (hasRefused && session.openStreams == 0) { return close(.closed) }
         watchFor(stalled: !unwritten.isEmpty)
@@ -194,6 +210,7 @@ public final class HTTP2Connection: @unchecked Sendable {
     private func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
         switch transport.write(bytes) {
         case .bytes(let count):
+            buffers.counters.sent(count)
             guard count < bytes.count else { return true }
             unwritten = Array(bytes[count...])
             unwrittenOffset = 0
@@ -211,6 +228,7 @@ public final class HTTP2Connection: @unchecked Sendable {
         }
         switch outcome {
         case .bytes(let count):
+            buffers.counters.sent(count)
             if count > 0 { stalledSince = loop.now }
             unwrittenOffset += count
             guard unwrittenOffset == unwritten.count else { return false }
@@ -219,40 +237,6 @@ public final class HTTP2Connection: @unchecked Sendable {
         case .failed(let error):
             close(error)
             return false
-        }
-    }
-
-    // MARK: Time
-
-    /// Closes the connection when its peer takes too long, and asks a silent peer for a sign of life.
-    public func keepTime() {
-        guard !isClosed else { return }
-        enter()
-        defer { leave() }
-        let now = loop.now
-        let limits = session.limits
-        if !unwritten.isEmpty, now.isAfter(stalledSince, bySeconds: limits.stalledWriteSeconds) {
-            return close(.timedOut("the peer took nothing for \(limits.stalledWriteSeconds) s"))
-        }
-        if !session.isEstablished {
-            guard now.isAfter(startedAt, bySeconds: limits.handshakeSeconds) else { return }
-            return close(.timedOut("no HTTP/2 preface within \(limits.handshakeSeconds) s"))
-        }
-        if limits.idleSeconds > 0, session.openStreams == 0, idleSince > 0,
-            now.isAfter(idleSince, bySeconds: limits.idleSeconds)
-        {
-            return drain()
-        }
-        guard limits.keepaliveSeconds > 0 else { return }
-        guard limits.keepaliveWithoutStreams || session.openStreams > 0 || session.awaitsPong else { return }
-        if session.awaitsPong {
-            guard lastReceived < pingedAt, now.isAfter(pingedAt, bySeconds: limits.keepaliveTimeoutSeconds) else {
-                return
-            }
-            close(.timedOut("no answer to a PING within \(limits.keepaliveTimeoutSeconds) s"))
-        } else if now.isAfter(lastReceived, bySeconds: limits.keepaliveSeconds) {
-            pingedAt = now
-            session.ping()
         }
     }
 
@@ -285,9 +269,9 @@ public final class HTTP2Connection: @unchecked Sendable {
         if depth == 0 { tearDown(reason) }
     }
 
-    private func enter() { depth += 1 }
+    func enter() { depth += 1 }
 
-    private func leave() {
+    func leave() {
         depth -= 1
         if depth == 0, let closeReason, !isClosed { tearDown(closeReason) }
     }
@@ -309,12 +293,5 @@ public final class HTTP2Connection: @unchecked Sendable {
             self.onClosed = nil
             onClosed?(reason)
         }
-    }
-}
-
-extension UInt64 {
-    /// Whether this moment, in nanoseconds, is at least so many seconds after another one.
-    fileprivate func isAfter(_ moment: UInt64, bySeconds seconds: Int) -> Bool {
-        self >= moment && self - moment >= UInt64(seconds) * 1_000_000_000
     }
 }

@@ -32,18 +32,24 @@ public struct HTTP2ErrorCode: RawRepresentable, Hashable, Sendable {
 
 /// Why a connection cannot go on.
 public enum HTTP2Error: Error, Equatable, Sendable {
-    /// The peer broke the protocol or a limit, or the library failed; the text is the library's.
+    /// The peer broke the protocol, or the library failed; the text is the library's.
     case session(String)
     /// The socket failed with this `errno`.
     case socket(Int32)
     /// The peer closed the connection.
     case closedByPeer
-    /// The peer did not read, answer or finish its preface in time; the text says which.
-    case timedOut(String)
+    /// The peer reached a limit that ends the connection; the text says how.
+    case limit(HTTP2Limit, String)
     /// The peer said that it is going away, with this code.
     case goingAway(HTTP2ErrorCode)
     /// We closed the connection.
     case closed
     /// TLS failed, or what stands in for the socket; the text says how.
     case transport(String)
+
+    /// The limit that the peer reached, if it was that.
+    public var limit: HTTP2Limit? {
+        guard case .limit(let limit, _) = self else { return nil }
+        return limit
+    }
 }

@@ -40,8 +40,9 @@ public final class HTTP2Session: @unchecked Sendable {
     var onOutput: (() -> Void)?
     private var hasOutput = false
 
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
     let pool: StreamPool
+    let counters: HTTP2Counters
 
     /// How many streams the peer lets us have open at once; what it has not said yet is taken to be much.
     public var peerConcurrentStreams: Int {
@@ -51,7 +52,7 @@ public final class HTTP2Session: @unchecked Sendable {
     /// The streams that are not over yet.
     public var openStreams: Int { streams.count }
     /// Each holds a reference; a stream knows its position here.
-    private var streams: ContiguousArray<Unmanaged<HTTP2Stream>> = []
+    private(set) var streams: ContiguousArray<Unmanaged<HTTP2Stream>> = []
     private var touched: ContiguousArray<Unmanaged<HTTP2Stream>> = []
 
     /// The stream whose header list is being read, and where its fields go.
@@ -59,10 +60,15 @@ public final class HTTP2Session: @unchecked Sendable {
     var headerStorage: Unmanaged<HeaderStorage>?
     /// The size of that list so far, with what was not stored.
     var headerBytes = 0
+    /// When that list began, on the loop's clock.
+    private(set) var headersSince: UInt64 = 0
     let headerListBytes: Int
     let headerFieldsMax: Int
     /// Why the callbacks gave the connection up.
-    var hostility: String?
+    var breach: (limit: HTTP2Limit, reason: String)?
+    var abuse: AbuseMeter
+    /// Bytes of all streams' messages that wait to be sent.
+    public internal(set) var queuedBytes = 0
     var goAway: (code: HTTP2ErrorCode, lastStream: Int32)?
     /// What the peer said beside its GOAWAY, at most 256 bytes of it; empty until then.
     public internal(set) var goAwayText = ""
@@ -73,16 +79,20 @@ public final class HTTP2Session: @unchecked Sendable {
     var tookSettings = false
     var awaitsPong = false
 
-    private var now: UInt64 = 0
-    private var idleFramesSince: UInt64 = 0
-    private var idleFrames = 0
+    /// The loop's time when bytes last came, in nanoseconds.
+    private(set) var now: UInt64
+    /// Goes up by one about once a second.
+    var tick: UInt32 = 0
 
-    init(role: HTTP2Role, limits: HTTP2Limits, pool: StreamPool) {
+    init(role: HTTP2Role, limits: HTTP2Limits, pool: StreamPool, counters: HTTP2Counters, now: UInt64) {
         self.role = role
         self.limits = limits
         headerListBytes = limits.headerListBytes
         headerFieldsMax = limits.headerFields
         self.pool = pool
+        self.counters = counters
+        self.now = now
+        abuse = AbuseMeter(limits, role)
         var made: OpaquePointer?
         let options = makeOptions(limits)
         defer { nghttp2_option_del(options) }
@@ -115,7 +125,7 @@ public final class HTTP2Session: @unchecked Sendable {
             settings.append(entry(NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, limits.headerTableBytes))
         }
         switch role {
-        case .server: settings.append(entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.concurrentStreams))
+        case .server: settings.append(entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, UInt32(clamping: limits.concurrentStreams)))
         case .client: settings.append(entry(NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
         }
         check(nghttp2_submit_settings(handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), settings, settings.count))
@@ -142,13 +152,9 @@ public final class HTTP2Session: @unchecked Sendable {
     public func receive(_ bytes: UnsafeRawBufferPointer, now: UInt64) throws(HTTP2Error) {
         self.now = now
         let taken = nghttp2_session_mem_recv(handle, bytes.assumingMemoryBound(to: UInt8.self).baseAddress, bytes.count)
-        guard taken < 0 || hostility != nil else { return }
-        let reason = hostility ?? String(cString: nghttp2_strerror(Int32(taken)))
-        let code: HTTP2ErrorCode =
-            hostility != nil || taken == Int(NGHTTP2_ERR_FLOODED.rawValue) ? .enhanceYourCalm : .protocolError
-        // What can still be said to the peer is said when the owner drains once more.
-        _ = nghttp2_session_terminate_session(handle, code.rawValue)
-        throw .session(reason)
+        if taken >= 0 { meter(bytes) }
+        guard taken < 0 || breach != nil else { return }
+        throw refused(Int32(truncatingIfNeeded: min(taken, 0)))
     }
 
     /// Gives out frames until `buffer` is almost full: a frame is never cut, so leave 32 KiB beyond `limit`.
@@ -171,7 +177,7 @@ public final class HTTP2Session: @unchecked Sendable {
         return used
     }
 
-    private func noteOutput() {
+    func noteOutput() {
         guard !hasOutput else { return }
         hasOutput = true
         onOutput?()
@@ -233,6 +239,7 @@ public final class HTTP2Session: @unchecked Sendable {
     /// Makes a stream the one whose fields come now.
     func beginHeaders(_ stream: Unmanaged<HTTP2Stream>, isTrailers: Bool) {
         headerBytes = 0
+        headersSince = now
         headerStream = stream
         headerStorage = stream._withUnsafeGuaranteedRef { stream in
             stream.readingTrailers = isTrailers
@@ -251,9 +258,12 @@ public final class HTTP2Session: @unchecked Sendable {
     ///
     /// - Returns: whether the peer may go on.
     func headersOverflow() -> Bool {
-        headerStream?._withUnsafeGuaranteedRef { $0.headersTooLarge = true }
+        headerStream?._withUnsafeGuaranteedRef { stream in
+            if !stream.headersTooLarge { counters.reached(.headerList) }
+            stream.headersTooLarge = true
+        }
         guard headerBytes > limits.hostileHeaderListBytes else { return true }
-        hostility = "a header list of more than \(limits.hostileHeaderListBytes) bytes"
+        breach = (.headerBomb, "a header list of more than \(limits.hostileHeaderListBytes) bytes")
         return false
     }
 
@@ -273,8 +283,8 @@ public final class HTTP2Session: @unchecked Sendable {
     /// Takes a stream out of the list, and keeps it for another when nobody else holds it.
     private func remove(_ reference: Unmanaged<HTTP2Stream>) {
         let position = reference._withUnsafeGuaranteedRef { stream in
-            stream.session = nil
             stream.dropOutput()
+            stream.session = nil
             return stream.position
         }
         if position < streams.count - 1 {
@@ -348,6 +358,7 @@ public final class HTTP2Session: @unchecked Sendable {
 
     func submitReset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
         stream.dropOutput()
+        stream.isResetHere = true
         check(
             nghttp2_submit_rst_stream(handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, code.rawValue)
         )
@@ -394,26 +405,13 @@ public final class HTTP2Session: @unchecked Sendable {
     /// Asks the peer for a sign of life.
     func ping() {
         awaitsPong = true
+        counters.pinged()
         check(nghttp2_submit_ping(handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil))
         noteOutput()
     }
 
-    /// Counts a frame that does no work.
-    ///
-    /// - Returns: whether the peer may go on.
-    func countIdleFrame() -> Bool {
-        if now &- idleFramesSince > 1_000_000_000 {
-            idleFramesSince = now
-            idleFrames = 0
-        }
-        idleFrames += 1
-        guard idleFrames > limits.idleFramesPerSecond else { return true }
-        hostility = "more than \(limits.idleFramesPerSecond) frames without work in a second"
-        return false
-    }
-
     /// Our submissions are well formed, so what is left to fail is memory, or a stream that the peer has just closed.
-    private func check(_ code: Int32) {
+    func check(_ code: Int32) {
         precondition(code != NGHTTP2_ERR_NOMEM.rawValue, "nghttp2 has no memory")
         precondition(
             code != NGHTTP2_ERR_INVALID_ARGUMENT.rawValue && code != NGHTTP2_ERR_INVALID_STATE.rawValue,

@@ -64,6 +64,10 @@ public final class HTTP2Stream: @unchecked Sendable {
     var readingTrailers = false
     var unacknowledged = 0
     var isDeferred = false
+    /// Whether we reset it, because we wanted to and not because the peer broke it.
+    var isResetHere = false
+    /// The session's tick when output last moved, or began to wait.
+    var progressTick: UInt32 = 0
     var wantsDrained = false
     var ending = Ending.open
 
@@ -86,7 +90,11 @@ public final class HTTP2Stream: @unchecked Sendable {
 
     /// Queues bytes of the body. Kept until they are sent, so mind ``isFull``.
     public func send(_ bytes: [UInt8]) {
-        guard !isClosed, !bytes.isEmpty else { return }
+        guard !isClosed, !bytes.isEmpty, let session else { return }
+        session._withUnsafeGuaranteedRef { session in
+            session.queuedBytes += bytes.count
+            if outboundBytes == 0 { progressTick = session.tick }
+        }
         outboundBytes += bytes.count
         if chunkOffset == chunk.count, nextChunk == chunks.count {
             chunk = bytes
@@ -167,6 +175,10 @@ public final class HTTP2Stream: @unchecked Sendable {
             chunkOffset += count
         }
         outboundBytes -= filled
+        session?._withUnsafeGuaranteedRef { session in
+            session.queuedBytes -= filled
+            progressTick = session.tick
+        }
         return (filled, outboundBytes == 0)
     }
 
@@ -182,13 +194,14 @@ public final class HTTP2Stream: @unchecked Sendable {
         errorCode = .noError
         isSent = false
         attachment = nil
-        session = nil
         pending = []
         readingTrailers = false
         unacknowledged = 0
         isDeferred = false
+        isResetHere = false
         wantsDrained = false
         dropOutput()
+        session = nil
     }
 
     /// Forgets what is queued.
@@ -197,7 +210,10 @@ public final class HTTP2Stream: @unchecked Sendable {
         chunkOffset = 0
         if !chunks.isEmpty { chunks = [] }
         nextChunk = 0
-        outboundBytes = 0
+        if outboundBytes > 0 {
+            session?._withUnsafeGuaranteedRef { $0.queuedBytes -= outboundBytes }
+            outboundBytes = 0
+        }
         ending = .open
     }
 }

@@ -14,6 +14,7 @@ private func makeCallbacks(_ onFrameSent: nghttp2_on_frame_send_callback) -> Opa
     var callbacks: OpaquePointer?
     let code = nghttp2_session_callbacks_new(&callbacks)
     precondition(code == 0, "nghttp2 has no memory for its callbacks")
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, onInvalidFrame)
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, onBeginHeaders)
     nghttp2_session_callbacks_set_on_header_callback(callbacks, onHeader)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, onDataChunk)
@@ -33,7 +34,12 @@ func makeOptions(_ limits: HTTP2Limits) -> OpaquePointer? {
     nghttp2_option_set_no_closed_streams(options, 1)
     nghttp2_option_set_max_continuations(options, limits.continuationFrames)
     nghttp2_option_set_max_outbound_ack(options, limits.queuedAcknowledgements)
-    nghttp2_option_set_stream_reset_rate_limit(options, limits.streamResetBurst, limits.streamResetsPerSecond)
+    // Ours comes first (AbuseMeter), and counts what the library's does not.
+    nghttp2_option_set_stream_reset_rate_limit(
+        options,
+        UInt64(limits.brokenStreamBurst) * 2,
+        UInt64(limits.brokenStreamsPerSecond) * 2
+    )
     nghttp2_option_set_max_deflate_dynamic_table_size(options, Int(limits.headerTableBytes))
     return options
 }
@@ -47,6 +53,24 @@ private func session(_ userData: UnsafeMutableRawPointer?) -> Unmanaged<HTTP2Ses
 
 private func stream(_ handle: OpaquePointer?, _ id: Int32) -> Unmanaged<HTTP2Stream>? {
     nghttp2_session_get_stream_user_data(handle, id).map { Unmanaged<HTTP2Stream>.fromOpaque($0) }
+}
+
+/// Called for a frame that breaks its stream, or a stream that is one too many: the library resets or refuses it.
+private func onInvalidFrame(
+    _ handle: OpaquePointer?,
+    _ frame: UnsafePointer<nghttp2_frame>?,
+    _ error: Int32,
+    _ userData: UnsafeMutableRawPointer?
+) -> Int32 {
+    guard let frame, let session = session(userData) else { return failure }
+    return session._withUnsafeGuaranteedRef { session in
+        guard session.role == .server else { return 0 }
+        if error == NGHTTP2_ERR_REFUSED_STREAM.rawValue { session.counters.reached(.concurrentStreams) }
+        // A stream that exists is counted when it closes.
+        guard stream(handle, frame.pointee.hd.stream_id) == nil else { return 0 }
+        session.countBrokenStream()
+        return 0
+    }
 }
 
 private func onBeginHeaders(
@@ -134,6 +158,9 @@ private func onFrameReceived(
     return session._withUnsafeGuaranteedRef { session in
         let header = frame.pointee.hd
         let ends = header.flags & endStream != 0
+        if header.type <= 1, ends || header.type == 1 || header.length > frame.pointee.data.padlen {
+            session.abuse.worked()
+        }
         switch UInt32(header.type) {
         case NGHTTP2_HEADERS.rawValue:
             stream(handle, header.stream_id)?._withUnsafeGuaranteedRef { stream in
@@ -154,8 +181,6 @@ private func onFrameReceived(
                     stream.remoteEnded = true
                     session.touch(stream, .ended)
                 }
-            } else if header.length == 0, !session.countIdleFrame() {
-                return failure
             }
         case NGHTTP2_SETTINGS.rawValue:
             session.isEstablished = true
@@ -163,21 +188,17 @@ private func onFrameReceived(
                 session.tookSettings = true
                 session.noteNews()
             }
-            if !session.countIdleFrame() { return failure }
         case NGHTTP2_PING.rawValue:
             if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { session.awaitsPong = false }
-            if !session.countIdleFrame() { return failure }
         case NGHTTP2_GOAWAY.rawValue:
             let goaway = frame.pointee.goaway
             session.goAway = (HTTP2ErrorCode(rawValue: goaway.error_code), goaway.last_stream_id)
             let text = UnsafeBufferPointer(start: goaway.opaque_data, count: min(goaway.opaque_data_len, 256))
             session.goAwayText = String(decoding: text, as: UTF8.self)
             session.noteNews()
-        case NGHTTP2_RST_STREAM.rawValue, NGHTTP2_WINDOW_UPDATE.rawValue:
-            // Resets have a limit of their own, and are told when the stream closes; windows are the library's.
-            break
         default:
-            if !session.countIdleFrame() { return failure }
+            // Resets are told when the stream closes; windows are the library's; all else is read over.
+            break
         }
         return 0
     }
@@ -263,6 +284,10 @@ private func onStreamClosed(
             }
             session.touch(stream, .closed)
         }
+        // Streams also close while something is sent, when there is no refusing: the next read looks at it.
+        if code != 0, session.role == .server, !known._withUnsafeGuaranteedRef({ $0.isResetHere }) {
+            session.countBrokenStream()
+        }
         return 0
     }
 }
@@ -282,6 +307,7 @@ func readBody(
     }
     return Unmanaged<HTTP2Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { stream in
         let (count, isEmpty) = stream.fill(buffer, capacity)
+        if count > 0 { session._withUnsafeGuaranteedRef { $0.abuse.sent() } }
         if isEmpty {
             switch stream.ending {
             case .open:

@@ -4,7 +4,7 @@ public import Logging
 public import Postgres
 internal import Primitives
 internal import RPC
-internal import RPCServer
+public import RPCServer
 internal import RPCServices
 internal import Synchronization
 internal import Tenancy
@@ -25,8 +25,8 @@ public struct ServerOptions: Sendable {
     /// The secret that becomes the platform's first key if there is none yet, from ``Server/newPlatformKey()`` or an
     /// earlier start; to be kept safe before the server starts. Nil makes no key.
     public var platformKey: String?
-    /// Bytes of one request message at most.
-    public var messageBytes = MessageFraming.standardMessageBytes
+    /// What callers may do.
+    public var limits = ServerLimits()
 
     /// Options with the defaults for the rest.
     public init(host: String, port: UInt16, database: DatabaseAddress) {
@@ -149,7 +149,7 @@ public final class Server: Sendable {
 
     private func configuration(_ table: LoopTable) -> ServerConfiguration {
         var configuration = ServerConfiguration()
-        configuration.limits.messageBytes = options.messageBytes
+        configuration.limits = options.limits
         configuration.interceptors = [
             CallCounter(table: table), CallLog(table: table), Authentication(table: table), FieldRulesCheck(),
         ]

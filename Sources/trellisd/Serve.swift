@@ -76,7 +76,7 @@ final class Serve: @unchecked Sendable {  // confined to the main loop once that
         )
         options.admin = configuration.admin.map { ($0.host, $0.port) }
         options.pool = configuration.poolLimits
-        options.messageBytes = configuration.maxMessageSize
+        options.limits = configuration.limits
         options.platformKey = credentials.platformKey
         let server = Server(options, group: group, log: log)
         self.server = server

@@ -225,8 +225,7 @@ struct RetryTests {
             serve: { peer, _ in
                 while let stream = peer.nextCall() {
                     guard peer.read(until: { $0.type == 0 && $0.flags & 1 != 0 }) != nil else { return }
-                    peer.refuse(stream, 14)
-                    if stream > 1 { return }
+                    if stream == 1 { peer.refuse(stream, 14) } else { peer.answer(stream, "again") }
                 }
             }
         ) { channel, server in
@@ -234,6 +233,7 @@ struct RetryTests {
                 try await channel.unaryBytes("/a.B/C", [UInt8](repeating: 0, count: 1000))
             }
             #expect(error?.code == .unavailable)
+            try await expectAnswer(channel, "again")
         }
     }
 

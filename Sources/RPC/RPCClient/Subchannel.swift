@@ -212,7 +212,7 @@ final class Subchannel: HTTP2SessionDelegate {
         case .goingAway(let code): "it takes no calls (GOAWAY with HTTP/2 error \(code.rawValue))"
         case .socket(let code):
             "it broke the connection off (\(systemMessage(code))); is it the port of a gRPC server, and without TLS?"
-        case .timedOut, .transport: error.reason
+        case .limit, .transport: error.reason
         }
     }
 
@@ -251,7 +251,7 @@ extension HTTP2Error {
     /// What happened, for people.
     var reason: String {
         switch self {
-        case .session(let text), .timedOut(let text), .transport(let text): text
+        case .session(let text), .limit(_, let text), .transport(let text): text
         case .socket(let code): systemMessage(code)
         case .closedByPeer: "the server closed it"
         case .goingAway: "the server is going away"

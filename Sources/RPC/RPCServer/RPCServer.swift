@@ -8,6 +8,7 @@ public final class RPCServer: Sendable {
     private let configuration: ServerConfiguration
     private let makeRouter: @Sendable (EventLoop) throws -> Router
     private let counters: [ServerCounters]
+    private let addresses: AddressTable
     private let state = Mutex(State())
 
     private struct State {
@@ -25,6 +26,7 @@ public final class RPCServer: Sendable {
         self.configuration = configuration
         self.makeRouter = makeRouter
         counters = group.loops.map { _ in ServerCounters() }
+        addresses = AddressTable(configuration.limits)
     }
 
     /// A server whose methods are the same on all loops.
@@ -46,12 +48,12 @@ public final class RPCServer: Sendable {
     public func start() async throws {
         var parts: [ServerLoop] = []
         for (loop, counters) in zip(group.loops, counters) {
-            let (makeRouter, configuration) = (makeRouter, configuration)
+            let (makeRouter, configuration, addresses) = (makeRouter, configuration, addresses)
             parts.append(
                 try await withCheckedThrowingContinuation { continuation in
                     loop.submit {
                         continuation.resume(
-                            with: Result { ServerLoop(loop, configuration, try makeRouter(loop), counters) }
+                            with: Result { ServerLoop(loop, configuration, try makeRouter(loop), counters, addresses) }
                         )
                     }
                 }
@@ -121,6 +123,15 @@ public final class RPCServer: Sendable {
                     }
                 }
             }
+        }
+    }
+
+    /// What each loop has done so far, in the order of the group's loops. Any thread.
+    public func countsByLoop() -> [ServerCounts] {
+        counters.map { counter in
+            var counts = ServerCounts()
+            counter.add(to: &counts)
+            return counts
         }
     }
 

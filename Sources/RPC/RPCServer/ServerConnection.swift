@@ -63,6 +63,19 @@ final class ServerConnection: HTTP2SessionDelegate {
         owner.heldBytes -= bytes
     }
 
+    /// Ends calls whose requests take too long to arrive, and does what the connection does once a second.
+    func keepTime() {
+        let seconds = limits.requestSeconds
+        if seconds > 0, http2.session.openStreams > 0 {
+            let now = loop.now
+            http2.session.forEachStream { stream in
+                guard let attachment = stream.attachment else { return }
+                unsafeDowncast(attachment, to: ServerContext.self).expireRequest(now, seconds: seconds)
+            }
+        }
+        http2.keepTime()
+    }
+
     // MARK: Events
 
     func session(_ session: HTTP2Session, stream: HTTP2Stream, did events: HTTP2Stream.Events) {

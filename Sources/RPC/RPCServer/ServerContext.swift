@@ -34,9 +34,15 @@ public final class ServerContext: @unchecked Sendable {
     var writer: UnsafeContinuation<Void, Never>?
 
     // What interceptors left: nearly always one value, which needs no memory of its own here.
-    private var first: (key: ObjectIdentifier, value: any Sendable)?
-    private var others: [(key: ObjectIdentifier, value: any Sendable)] = []
+    private var first: Left?
+    private var others: [Left] = []
     private var madeRequestID: String?
+
+    /// What was left under a key; the key's type says what it is.
+    private struct Left {
+        let key: ObjectIdentifier
+        let value: AnyObject
+    }
 
     /// Where a call is: its request arrives, its handler runs, or it has been answered or given up.
     enum Phase {
@@ -94,22 +100,24 @@ public final class ServerContext: @unchecked Sendable {
     }
 
     /// What an interceptor left under a key.
-    public subscript<Key: ContextKey>(key: Key.Type) -> Key.Value? {
-        get {
-            let id = ObjectIdentifier(key)
-            if let first, first.key == id { return first.value as? Key.Value }
-            for entry in others where entry.key == id { return entry.value as? Key.Value }
-            return nil
+    @inlinable public subscript<Key: ContextKey>(key: Key.Type) -> Key.Value? {
+        get { object(ObjectIdentifier(key)).map { unsafeDowncast($0, to: Key.Value.self) } }
+        set { leave(newValue, ObjectIdentifier(key)) }
+    }
+
+    @usableFromInline func object(_ key: ObjectIdentifier) -> AnyObject? {
+        if let first, first.key == key { return first.value }
+        for entry in others where entry.key == key { return entry.value }
+        return nil
+    }
+
+    @usableFromInline func leave(_ value: AnyObject?, _ key: ObjectIdentifier) {
+        if first?.key == key || (first == nil && others.isEmpty) {
+            first = value.map { Left(key: key, value: $0) }
+            return
         }
-        set {
-            let id = ObjectIdentifier(key)
-            if first?.key == id || (first == nil && others.isEmpty) {
-                first = newValue.map { (id, $0) }
-                return
-            }
-            others.removeAll { $0.key == id }
-            if let newValue { others.append((id, newValue)) }
-        }
+        others.removeAll { $0.key == key }
+        if let value { others.append(Left(key: key, value: value)) }
     }
 }
 

@@ -39,8 +39,8 @@ extension CallObserver {
     public func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool { true }
 }
 
-/// Names something that interceptors leave on a call's context for its handler.
+/// Names an object that interceptors leave on a call's context for its handler.
 public protocol ContextKey {
-    /// What is left.
-    associatedtype Value: Sendable
+    /// What is left: an object, because a box around any value costs every call an allocation and look-ups of its type.
+    associatedtype Value: AnyObject & Sendable
 }

@@ -31,9 +31,32 @@ struct ServerMetrics: Sendable {
         out.sample("trellis_requests_refused_total", counts.refused)
         out.begin("trellis_calls_open", "gauge", "Calls that are being handled now.")
         out.sample("trellis_calls_open", counts.started - counts.finished.reduce(0, +))
+        writeTraffic(&out)
+        writeLimits(&out)
         writeCalls(&out)
         writeProcess(&out)
         return out.text
+    }
+
+    private func writeTraffic(_ out: inout PrometheusText) {
+        out.begin("trellis_received_bytes_total", "counter", "Bytes that came over gRPC connections.")
+        out.sample("trellis_received_bytes_total", counts.bytesReceived)
+        out.begin("trellis_sent_bytes_total", "counter", "Bytes that were sent over gRPC connections.")
+        out.sample("trellis_sent_bytes_total", counts.bytesSent)
+        out.begin("trellis_messages_received_total", "counter", "Request messages that were taken.")
+        out.sample("trellis_messages_received_total", counts.messagesReceived)
+        out.begin("trellis_messages_sent_total", "counter", "Response messages that were sent.")
+        out.sample("trellis_messages_sent_total", counts.messagesSent)
+        out.begin("trellis_pings_sent_total", "counter", "PING frames that were sent to silent peers.")
+        out.sample("trellis_pings_sent_total", counts.pingsSent)
+    }
+
+    /// All limits, also those that nobody has reached: an alert on one must find it.
+    private func writeLimits(_ out: inout PrometheusText) {
+        out.begin("trellis_limit_reached_total", "counter", "How often peers reached a limit; docs/limits.md.")
+        for (limit, count) in counts.limitHits.sorted(by: { $0.key < $1.key }) {
+            out.sample("trellis_limit_reached_total", count, ["limit": limit])
+        }
     }
 
     private func writeCalls(_ out: inout PrometheusText) {

@@ -1,3 +1,4 @@
+import RPCServer
 import Terminal
 
 /// A configuration that cannot be used: every problem that was found, each naming its source and what would be right.
@@ -8,7 +9,7 @@ struct ConfigurationError: Error, Equatable, CustomStringConvertible {
 }
 
 /// What the server runs with: each setting from the first of flag, environment variable, configuration file, default.
-struct Configuration: Equatable, Sendable {
+struct Configuration: Sendable {
     let home: String
     let listen: HostPort
     let admin: HostPort?
@@ -20,7 +21,7 @@ struct Configuration: Equatable, Sendable {
     let poolTimeout: Duration
     let poolIdleTimeout: Duration
     let poolLifespan: Duration
-    let maxMessageSize: Int
+    let limits: ServerLimits
     let grace: Duration
     let logLevel: LogLevel
     let logFormat: LogFormat
@@ -60,7 +61,7 @@ struct Configuration: Equatable, Sendable {
         poolTimeout = resolver.value(settings.poolTimeout)
         poolIdleTimeout = resolver.value(settings.poolIdleTimeout)
         poolLifespan = resolver.value(settings.poolLifespan)
-        maxMessageSize = resolver.value(settings.maxMessageSize)
+        limits = resolver.limits()
         grace = resolver.value(settings.grace)
         logLevel = resolver.value(settings.logLevel)
         logFormat = resolver.value(settings.logFormat)
@@ -91,6 +92,20 @@ private struct Resolver {
             problems.append("\(source): \(entry.secret ? "the value" : "'\(text)'") is not \(error.expected)")
             return setting.defaultValue
         }
+    }
+
+    /// The limits: those that are not given keep their defaults.
+    mutating func limits() -> ServerLimits {
+        var limits = ServerLimits()
+        for setting in LimitSetting.all where taken.contains(setting.entry.name) {
+            guard let (text, source) = found(setting.entry) else { continue }
+            do {
+                try setting.set(text, &limits)
+            } catch {
+                problems.append("\(source): '\(text)' is not \(error.expected)")
+            }
+        }
+        return limits
     }
 
     private func found(_ entry: SettingEntry) -> (text: String, source: String)? {

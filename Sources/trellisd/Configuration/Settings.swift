@@ -38,7 +38,6 @@ struct Settings: Sendable {
     let poolTimeout: Setting<Duration>
     let poolIdleTimeout: Setting<Duration>
     let poolLifespan: Setting<Duration>
-    let maxMessageSize: Setting<Int>
     let grace: Setting<Duration>
     let logLevel: Setting<LogLevel>
     let logFormat: Setting<LogFormat>
@@ -47,9 +46,9 @@ struct Settings: Sendable {
     var all: [SettingEntry] {
         [
             home.entry, listen.entry, admin.entry, databaseURL.entry, postgres.entry, loops.entry, poolMin.entry,
-            poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry, maxMessageSize.entry,
-            grace.entry, logLevel.entry, logFormat.entry, config.entry,
-        ]
+            poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry, grace.entry,
+            logLevel.entry, logFormat.entry, config.entry,
+        ] + LimitSetting.all.map(\.entry)
     }
 
     /// - Parameters:
@@ -191,16 +190,6 @@ struct Settings: Sendable {
             ),
             defaultValue: .seconds(1800),
             read: Value.duration(.seconds(10)...(.seconds(86_400)))
-        )
-        maxMessageSize = Setting(
-            entry: SettingEntry(
-                name: "max-message-size",
-                placeholder: "SIZE",
-                defaultText: "4MiB",
-                help: "The largest request message that is accepted, from 64KiB to 64MiB."
-            ),
-            defaultValue: 4 << 20,
-            read: Value.size((64 << 10)...(64 << 20))
         )
         grace = Setting(
             entry: SettingEntry(

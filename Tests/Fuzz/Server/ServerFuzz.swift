@@ -132,8 +132,8 @@ private final class Victim: Sendable {
         limits.http2.concurrentStreams = 8
         limits.http2.streamWindowBytes = 512
         limits.http2.streamOutputBytes = 256
-        limits.http2.streamResetBurst = 10
-        limits.http2.idleFramesPerSecond = 50
+        limits.http2.brokenStreamBurst = 10
+        limits.http2.idleFrameBurst = 50
         limits.messageBytes = 300
         limits.requestBytesPerConnection = 600
         return limits
