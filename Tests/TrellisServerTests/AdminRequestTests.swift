@@ -83,17 +83,17 @@ struct AdminRequestTests {
         #expect(BodyReader(.bytes(0)).isAtEnd)
     }
 
-    @Test(
-        "what is no chunked body is refused",
-        arguments: [
+    @Test("what is no chunked body is refused")
+    func badChunks() {
+        for text in [
             "x\r\n", "\r\n", "-1\r\n", "+1\r\n", "1\r\nabc\r\n", "0x1\r\n", "fffffffffffff\r\n",
-            String(repeating: "0", count: 300), "0\r\n" + String(repeating: "f: v\r\n", count: 3000),
-        ]
-    )
-    func badChunks(text: String) {
-        #expect(throws: BodyReader.Malformed.self) {
-            var reader = BodyReader(.chunked)
-            _ = try reader.take(text.utf8)
+            String(repeating: "0", count: BodyReader.sizeLineBytes + 1),
+            "0\r\n" + String(repeating: "f: v\r\n", count: BodyReader.trailerBytes / 6 + 1),
+        ] {
+            #expect(throws: BodyReader.Malformed.self, "\(text.prefix(20))") {
+                var reader = BodyReader(.chunked)
+                _ = try reader.take(text.utf8)
+            }
         }
     }
 

@@ -115,6 +115,7 @@ struct ConnectReply {
             let (name, value) = trailers.fields.field(at: index)
             list.append("trailer-\(name)", value)
         }
+        stream.letsPeerFinish = true
         stream.send(body)
         stream.finish()
         stream.respond(.none, list)

@@ -37,7 +37,7 @@ extension ServerConnection {
             )
         }
         if let length = metadata.first("content-length").flatMap({ Int($0) }), length > limits.messageBytes {
-            return context.end(ServerContext.tooLarge(length, limits.messageBytes))
+            return context.end(context.tooLarge(length, limits.messageBytes))
         }
         guard let timeout = metadata.first("connect-timeout-ms") else { return }
         let isNumber = (1...Self.timeoutDigits).contains(timeout.utf8.count) && timeout.utf8.allSatisfy(\.isDigit)
@@ -80,7 +80,7 @@ extension ServerContext {
     /// Waits for the end of a request in JSON, whose body is the message.
     func gatherJSON(_ stream: HTTP2Stream) {
         let (count, limit) = (stream.inbound.count, connection.limits.messageBytes)
-        guard count <= limit else { return end(Self.tooLarge(count, limit)) }
+        guard count <= limit else { return end(tooLarge(count, limit)) }
         if stream.remoteEnded { start() } else { hold(stream) }
     }
 
@@ -114,6 +114,8 @@ extension ServerContext {
         {
             (coding.body, coding.bodyIsGzip) = (smaller, true)
         }
+        guard admitsResponse(coding.body.count) else { return end(Self.tooMuchUntaken) }
+        connection.counters.messageSent()
         end(.ok)
     }
 

@@ -14,7 +14,7 @@ final class ServerConnection: HTTP2SessionDelegate {
 
     let loop: EventLoop
     let configuration: ServerConfiguration
-    let interceptors: [any ServerInterceptor]
+    let interceptors: BoundInterceptors
     let counters: ServerCounters
     let limits: ServerLimits
     private let router: Router
@@ -23,7 +23,7 @@ final class ServerConnection: HTTP2SessionDelegate {
         self.owner = owner
         loop = owner.loop
         configuration = owner.configuration
-        interceptors = owner.configuration.interceptors
+        interceptors = owner.interceptors
         counters = owner.counters
         limits = owner.configuration.limits
         router = owner.router
@@ -195,6 +195,7 @@ final class ServerConnection: HTTP2SessionDelegate {
 
     private func refuse(_ stream: HTTP2Stream, _ reply: FixedHeaders) {
         counters.refused()
+        stream.letsPeerFinish = true
         stream.respond(reply, ended: true)
     }
 }
