@@ -4,8 +4,9 @@ import Glibc
 import RPCServer
 import Terminal
 
-/// Bytes of requests of one connection that are not whole: concurrent_large_unary has 256 of 272 KB on their way.
-let requestBytesPerConnection = 128 * 1024 * 1024
+/// Bytes of requests that are not whole, and of responses that are not taken, of one connection: concurrent_large_unary has
+/// 256 of 272 and 314 KB on their way.
+let bytesPerConnection = 128 * 1024 * 1024
 /// How long calls that are open may go on after SIGTERM.
 let grace = Duration.seconds(10)
 
@@ -16,7 +17,8 @@ do {
     let router = Router()
     TestService().register(on: router)
     var configuration = ServerConfiguration()
-    configuration.limits.requestBytesPerConnection = requestBytesPerConnection
+    configuration.limits.requestBytesPerConnection = bytesPerConnection
+    configuration.limits.responseBytesPerConnection = bytesPerConnection
     let server = RPCServer(group: group, configuration: configuration, router: router)
     try await server.start()
     let bound = try server.listen(host: options.host, port: options.port, security: try options.security())

@@ -11,7 +11,7 @@ import types
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAMS = pathlib.Path(os.environ.get("TRELLIS_INTEROP_BIN", ROOT / ".build/debug"))
 # A debug build on a busy machine: no test is about this time, all are ended by it.
-SECONDS = 60
+SECONDS = int(os.environ.get("TRELLIS_INTEROP_SECONDS", 60))
 
 _messages = None
 
