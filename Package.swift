@@ -209,6 +209,21 @@ let package = Package(
             exclude: ["CFixtureAPI", "Core/Sample/SQL", "Core/Schema"],
             swiftSettings: settings
         ),
+        // gRPC's interoperability tests: its messages, a server and a client that run every case; not shipped.
+        .target(name: "CInteropAPI", dependencies: ["CProtobufC"], path: "Tests/Interop/Sources/CInteropAPI"),
+        library("InteropAPI", "Tests/Interop/Sources/InteropAPI", ["CInteropAPI", "Protobuf"]),
+        .executableTarget(
+            name: "interop-server",
+            dependencies: ["InteropAPI", "RPCServer", "RPC", "HTTP2", "EventLoop", "Protobuf", "Primitives", "Terminal"],
+            path: "Tests/Interop/Server",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "interop-client",
+            dependencies: ["InteropAPI", "RPCClient", "RPC", "EventLoop", "Protobuf", "Terminal"],
+            path: "Tests/Interop/Client",
+            swiftSettings: settings
+        ),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("ProtobufTests", ["Protobuf", "FixtureAPI", "TrellisAPI", "Primitives"]),

@@ -59,6 +59,9 @@ extension ServerContext {
         }
     }
 
+    /// Whether the request message that came last was compressed.
+    public var requestIsCompressed: Bool { coding?.messageIsCompressed ?? false }
+
     private func begin(compressing coding: CallCoding) {
         guard !headersSent, !coding.isJSON else { return }
         coding.compressesResponses = metadata.accepts("gzip", in: "grpc-accept-encoding")
