@@ -132,8 +132,8 @@ let package = Package(
             "TrellisServer",
             nil,
             [
-                "Domain", "Schema", "Tenancy", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "Postgres",
-                "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
+                "Domain", "Schema", "Tenancy", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "HTTP2",
+                "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
             ]
         ),
         .executableTarget(
@@ -159,7 +159,14 @@ let package = Package(
         library(
             "TrellisClient",
             "clients/swift",
-            ["RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives"]
+            ["RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives"],
+            exclude: ["Examples"]
+        ),
+        .executableTarget(
+            name: "trellis-example",
+            dependencies: ["TrellisClient", "RPCClient", "TrellisAPI"],
+            path: "clients/swift/Examples",
+            swiftSettings: settings
         ),
         .executableTarget(
             name: "trellis",
@@ -214,6 +221,7 @@ let package = Package(
             "RPCTests",
             [
                 "RPCServer", "RPCClient", "RPCServices", "RPC", "HTTP2", "Protobuf", "TrellisAPI", "EventLoop",
+                "Files",
             ]
         ),
         tests("TidyTests", []),
@@ -223,7 +231,10 @@ let package = Package(
         tests("TenancyTests", ["Tenancy", "Domain", "Postgres", "TrellisAPI", "Primitives"]),
         tests(
             "TrellisClientTests",
-            ["TrellisClient", "TrellisServer", "TrellisAPI", "TestSupport", "RPC", "EventLoop", "Files", log]
+            [
+                "TrellisClient", "TrellisServer", "TrellisAPI", "TestSupport", "RPC", "RPCClient", "EventLoop", "Files",
+                "Protobuf", "trellis-example", log,
+            ]
         ),
         tests(
             "TrellisServerTests",

@@ -62,6 +62,7 @@ extension HTTP2Connection {
     private func askForLife(_ now: UInt64) {
         let limits = session.limits
         guard limits.keepaliveSeconds > 0 else { return }
+        guard limits.keepaliveWithoutStreams || session.openStreams > 0 || session.awaitsPong else { return }
         if session.awaitsPong {
             guard lastReceived < pingedAt, now.isAfter(pingedAt, bySeconds: limits.keepaliveTimeoutSeconds) else {
                 return

@@ -18,10 +18,16 @@ public struct HTTP2ErrorCode: RawRepresentable, Hashable, Sendable {
     public static let flowControlError = HTTP2ErrorCode(rawValue: 0x3)
     /// The stream was not looked at; it is safe to send it again.
     public static let refusedStream = HTTP2ErrorCode(rawValue: 0x7)
+    /// The peer sent a frame for a stream that was over.
+    public static let streamClosed = HTTP2ErrorCode(rawValue: 0x5)
     /// The stream is not needed any more.
     public static let cancel = HTTP2ErrorCode(rawValue: 0x8)
     /// The peer asks for too much.
     public static let enhanceYourCalm = HTTP2ErrorCode(rawValue: 0xb)
+    /// The transport is not secure enough for the peer.
+    public static let inadequateSecurity = HTTP2ErrorCode(rawValue: 0xc)
+    /// The peer wants HTTP/1.1.
+    public static let http11Required = HTTP2ErrorCode(rawValue: 0xd)
 }
 
 /// Why a connection cannot go on.

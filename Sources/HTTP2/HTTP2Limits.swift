@@ -91,6 +91,9 @@ public struct HTTP2Limits: Sendable {
     /// How long a connection may be silent before it is sent a PING, in seconds; 0 is never.
     public var keepaliveSeconds = 300
 
+    /// Whether it is sent one while no stream is open, too.
+    public var keepaliveWithoutStreams = true
+
     /// How long the answer to that PING may take, in seconds.
     public var keepaliveTimeoutSeconds = 20
 

@@ -14,6 +14,13 @@ public protocol HTTP2SessionDelegate: AnyObject {
     func session(_ session: HTTP2Session, stream: HTTP2Stream, did events: HTTP2Stream.Events)
     /// The peer said that it takes no more streams than those up to `lastStream`.
     func session(_ session: HTTP2Session, goingAway code: HTTP2ErrorCode, lastStream: Int32)
+    /// The peer's settings have come: the first time that says that it speaks HTTP/2; later, that it changed its mind.
+    func sessionTookSettings(_ session: HTTP2Session)
+}
+
+extension HTTP2SessionDelegate {
+    /// Nothing: a server need not know.
+    public func sessionTookSettings(_ session: HTTP2Session) {}
 }
 
 /// An HTTP/2 connection's protocol, without its bytes' way in and out (RFC 9113).
@@ -37,6 +44,11 @@ public final class HTTP2Session: @unchecked Sendable {
     let pool: StreamPool
     let counters: HTTP2Counters
 
+    /// How many streams the peer lets us have open at once; what it has not said yet is taken to be much.
+    public var peerConcurrentStreams: Int {
+        Int(nghttp2_session_get_remote_settings(handle, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
+    }
+
     /// The streams that are not over yet.
     public var openStreams: Int { streams.count }
     /// Each holds a reference; a stream knows its position here.
@@ -58,8 +70,13 @@ public final class HTTP2Session: @unchecked Sendable {
     /// Bytes of all streams' messages that wait to be sent.
     public internal(set) var queuedBytes = 0
     var goAway: (code: HTTP2ErrorCode, lastStream: Int32)?
+    /// What the peer said beside its GOAWAY, at most 256 bytes of it; empty until then.
+    public internal(set) var goAwayText = ""
     /// Whether the peer's first settings have come.
     public internal(set) var isEstablished = false
+    /// Whether something happened to the connection as a whole that the delegate has not heard.
+    private var hasNews = false
+    var tookSettings = false
     var awaitsPong = false
 
     /// The loop's time when bytes last came, in nanoseconds.
@@ -81,8 +98,8 @@ public final class HTTP2Session: @unchecked Sendable {
         defer { nghttp2_option_del(options) }
         let code =
             switch role {
-            case .server: nghttp2_session_server_new2(&made, sessionCallbacks, nil, options)
-            case .client: nghttp2_session_client_new2(&made, sessionCallbacks, nil, options)
+            case .server: nghttp2_session_server_new2(&made, serverCallbacks, nil, options)
+            case .client: nghttp2_session_client_new2(&made, clientCallbacks, nil, options)
             }
         guard code == 0, let made else { preconditionFailure("nghttp2 has no memory for a session") }
         handle = made
@@ -175,7 +192,10 @@ public final class HTTP2Session: @unchecked Sendable {
     }
 
     /// Whether there is something to tell the delegate.
-    var hasEvents: Bool { !touched.isEmpty || goAway != nil }
+    var hasEvents: Bool { !touched.isEmpty || hasNews }
+
+    /// Notes that something happened to the connection as a whole; for the callbacks.
+    func noteNews() { hasNews = true }
 
     /// Tells the delegate what happened since the last time.
     public func settle() {
@@ -191,13 +211,24 @@ public final class HTTP2Session: @unchecked Sendable {
                     stream.pending = []
                     if events.contains(.endedEarly) {
                         events.remove(.endedEarly)
-                        if !stream.isClosed, !stream.remoteEnded { submitReset(stream, .noError) }
+                        if !stream.isClosed, !stream.remoteEnded, !stream.letsPeerFinish {
+                            submitReset(stream, .noError)
+                        }
                     }
                     if !events.isEmpty { delegate?.session(self, stream: stream, did: events) }
                 }
                 if reference._withUnsafeGuaranteedRef({ $0.isClosed && $0.pending.isEmpty }) { remove(reference) }
             }
             touched.removeAll(keepingCapacity: touched.count <= 64)
+        }
+        if hasNews { tellNews() }
+    }
+
+    private func tellNews() {
+        hasNews = false
+        if tookSettings {
+            tookSettings = false
+            delegate?.sessionTookSettings(self)
         }
         if let (code, lastStream) = goAway {
             goAway = nil
@@ -281,7 +312,7 @@ public final class HTTP2Session: @unchecked Sendable {
             stream.pending = []
             if !stream.isClosed {
                 stream.isClosed = true
-                stream.errorCode = .cancel
+                stream.errorCode = role == .client && !stream.isSent ? .refusedStream : .cancel
             }
             events.insert(.closed)
             delegate?.session(self, stream: stream, did: events)

@@ -4,9 +4,13 @@ internal import CNghttp2
 // returns; nothing is received, sent or told to anybody here. They are free functions because a closure that is passed
 // to C could be taken for one of the main actor.
 
-/// The callbacks of every session.
-nonisolated(unsafe) let sessionCallbacks: OpaquePointer? = {
-    // nonisolated(unsafe): written once, here; the library only reads it.
+/// The callbacks of every server's session.
+nonisolated(unsafe) let serverCallbacks: OpaquePointer? = makeCallbacks(onFrameSent)
+/// The callbacks of every client's session.
+nonisolated(unsafe) let clientCallbacks: OpaquePointer? = makeCallbacks(onClientFrameSent)
+
+// nonisolated(unsafe) above: written once, here; the library only reads them.
+private func makeCallbacks(_ onFrameSent: nghttp2_on_frame_send_callback) -> OpaquePointer? {
     var callbacks: OpaquePointer?
     let code = nghttp2_session_callbacks_new(&callbacks)
     precondition(code == 0, "nghttp2 has no memory for its callbacks")
@@ -19,7 +23,7 @@ nonisolated(unsafe) let sessionCallbacks: OpaquePointer? = {
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, onFrameNotSent)
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onStreamClosed)
     return callbacks
-}()
+}
 
 /// The options of a session with these limits; the caller frees them.
 func makeOptions(_ limits: HTTP2Limits) -> OpaquePointer? {
@@ -180,11 +184,18 @@ private func onFrameReceived(
             }
         case NGHTTP2_SETTINGS.rawValue:
             session.isEstablished = true
+            if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
+                session.tookSettings = true
+                session.noteNews()
+            }
         case NGHTTP2_PING.rawValue:
             if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { session.awaitsPong = false }
         case NGHTTP2_GOAWAY.rawValue:
             let goaway = frame.pointee.goaway
             session.goAway = (HTTP2ErrorCode(rawValue: goaway.error_code), goaway.last_stream_id)
+            let text = UnsafeBufferPointer(start: goaway.opaque_data, count: min(goaway.opaque_data_len, 256))
+            session.goAwayText = String(decoding: text, as: UTF8.self)
+            session.noteNews()
         default:
             // Resets are told when the stream closes; windows are the library's; all else is read over.
             break
@@ -211,12 +222,23 @@ private func onFrameSent(
     guard header.flags & endStream != 0, header.type <= UInt8(NGHTTP2_HEADERS.rawValue) else { return 0 }
     guard let session = session(userData) else { return failure }
     return session._withUnsafeGuaranteedRef { session in
-        guard session.role == .server else { return 0 }
         stream(handle, header.stream_id)?._withUnsafeGuaranteedRef { stream in
             if !stream.remoteEnded { session.touch(stream, .endedEarly) }
         }
         return 0
     }
+}
+
+/// Notes which requests have left, so that those that have not can be made again elsewhere.
+private func onClientFrameSent(
+    _ handle: OpaquePointer?,
+    _ frame: UnsafePointer<nghttp2_frame>?,
+    _ userData: UnsafeMutableRawPointer?
+) -> Int32 {
+    guard let frame else { return failure }
+    guard UInt32(frame.pointee.hd.type) == NGHTTP2_HEADERS.rawValue else { return 0 }
+    stream(handle, frame.pointee.hd.stream_id)?._withUnsafeGuaranteedRef { $0.isSent = true }
+    return 0
 }
 
 /// A request that the library would not start, because the peer is going away, never opens a stream, so nothing else

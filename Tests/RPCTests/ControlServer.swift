@@ -13,6 +13,8 @@ import Testing
 ///   "wish-compression" of "gzip" or "none" is the handler's wish, here and in Count.
 /// - Fail: throws the status "CODE MESSAGE" that the request names.
 /// - Crash: throws an error that is not for the caller's eyes.
+/// - Flaky: UNAVAILABLE until the call was sent before as often as the request says; answers how often that was.
+/// - Remaining: answers how many seconds its caller still waits, and its traceparent.
 /// - Wait: runs until it is cancelled.
 /// - Count: streams as many messages as the request says, of as many bytes: "COUNT SIZE".
 /// - Sum: takes a stream, answers how many messages and bytes came.
@@ -114,6 +116,15 @@ final class ControlServer: Sendable {
             events.add("pausing")
             try await context.loop.sleep(for: .milliseconds(Int64(request.text) ?? 0))
             return request
+        }
+        router.unary("/test.Control/Remaining") { (_: Note, context) -> Note in
+            let left = context.timeRemaining.map { "\($0.components.seconds)" } ?? "none"
+            return Note("\(left) \(context.metadata["traceparent"] ?? "none")")
+        }
+        router.unary("/test.Control/Flaky") { (request: Note, context) -> Note in
+            let attempts = context.previousAttempts
+            guard attempts >= Int(request.text) ?? 0 else { throw RPCError(.unavailable, "not yet") }
+            return Note("\(attempts)")
         }
         router.serverStreaming("/test.Control/Count") { (request: Note, responses: ResponseWriter<Note>, context) in
             let parts = request.text.split(separator: " ").compactMap { Int($0) }

@@ -30,6 +30,7 @@ extension ServerContext {
     /// Waits for one whole message and the end of the request.
     private func gather(_ stream: HTTP2Stream) {
         stream.acknowledge()
+        if let coding, coding.isJSON { return gatherJSON(stream) }
         let limit = connection.limits.messageBytes
         switch MessageFraming.next(in: stream.inbound.bytes, limit: limit) {
         case .message(let length, let isCompressed):
@@ -58,7 +59,7 @@ extension ServerContext {
     }
 
     /// Counts a request that is not whole against what its connection and loop may hold.
-    private func hold(_ stream: HTTP2Stream) {
+    func hold(_ stream: HTTP2Stream) {
         let more = stream.inbound.count - heldBytes
         heldBytes += more
         guard !connection.hold(more) else { return }
@@ -87,8 +88,8 @@ extension ServerContext {
 
     /// The request of a method that takes one, when it did not come as plain protobuf.
     @usableFromInline func decodeCodedRequest<Request: Message>(_: Request.Type) throws -> Request {
-        let bytes = try decoded(requestBytes())
-        releaseRequest()
+        guard let coding else { preconditionFailure("a plain request is decoded in place") }
+        let bytes = try codedRequest(Request.fullName, coding)
         do throws(WireError) {
             return try Request(serialized: bytes)
         } catch {
@@ -137,7 +138,12 @@ extension ServerContext {
     /// Answers with one message that has room for its prefix.
     @usableFromInline func finish(_ framed: consuming [UInt8]) {
         guard !isFinished else { return }
-        if let coding { seal(&framed, coding) } else { MessageFraming.seal(&framed) }
+        if let coding {
+            guard !coding.isJSON else { return finishJSON(framed, coding) }
+            seal(&framed, coding)
+        } else {
+            MessageFraming.seal(&framed)
+        }
         guard admitsResponse(framed.count) else { return end(Self.tooMuchUntaken) }
         connection.counters.messageSent()
         stream?.send(framed)
@@ -279,7 +285,9 @@ extension ServerContext {
         guard !isFinished else { return }
         finished(status)
         guard let stream else { return }
-        if headersSent {
+        if let coding, coding.isJSON {
+            answerJSON(status, coding, stream)
+        } else if headersSent {
             stream.finish(Replies.trailers[status.code.rawValue], statusFields(status))
         } else if status.code == .ok {
             stream.finish(Replies.trailers[0], statusFields(status))
@@ -356,7 +364,7 @@ extension ServerContext {
 
     private static let truncated = Status(.internal, "the request ended in the middle of a message")
 
-    private func tooLarge(_ length: Int, _ limit: Int) -> Status {
+    func tooLarge(_ length: Int, _ limit: Int) -> Status {
         connection.counters.reached(.messageBytes)
         return Status(
             .resourceExhausted,
