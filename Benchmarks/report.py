@@ -62,11 +62,11 @@ class Report:
         counts = list(next(iter(results.values()))["connection"])
         print("\nResident memory; a connection has made a call and is silent")
         heads = [f"KiB each of {count:,}" for count in counts]
-        print(f"  {'server':<20}{'idle MiB':>10}" + "".join(f"{head:>18}" for head in heads))
+        print(f"  {'server':<20}{'idle MiB':>10}" + "".join(f"{head:>20}" for head in heads))
         self.markdown += ["| server | idle MiB | " + " | ".join(heads) + " |", "|---|---|" + "---|" * len(heads)]
         for name, result in results.items():
             each = [result["connection"][count] / 1024 for count in counts]
-            print(f"  {name:<20}{result['idle'] / 2**20:>10.1f}" + "".join(f"{value:>18.1f}" for value in each), flush=True)
+            print(f"  {name:<20}{result['idle'] / 2**20:>10.1f}" + "".join(f"{value:>20.1f}" for value in each), flush=True)
             self.markdown.append(f"| {name} | {result['idle'] / 2**20:.1f} | " + " | ".join(f"{value:.1f}" for value in each) + " |")
         self.markdown.append("")
         self.data["memory"] = results

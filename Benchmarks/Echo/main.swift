@@ -38,6 +38,8 @@ else {
 let group = try EventLoopGroup(count: loops, name: "echo")
 let table = PartTable()
 var configuration = ServerConfiguration()
+// All of the load comes from one address.
+configuration.limits.connectionsPerAddress = 0
 if arguments.count > 2, arguments[2] != "-" {
     for loop in group.loops {
         let part = LoopPart(loop, methods: makeRouter().routes.count, log: Logger(label: "echo"))
