@@ -57,7 +57,7 @@ class Running:
                                 "-a", AUTHORIZATION, *options])
 
 
-def raise_descriptor_limit(wanted=30_000):
+def raise_descriptor_limit(wanted=12_000):
     """As many descriptors as the memory part needs, for us and the servers that we start."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:

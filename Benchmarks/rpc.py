@@ -4,6 +4,7 @@ Every server is pinned to core 0 and the load generator to core 1. Rounds go thr
 else the machine does hits all alike; a run during which other programs took CPU is done again.
 """
 import dataclasses
+import os
 import statistics
 
 import peers
@@ -123,16 +124,17 @@ def bars(scenario, figures, servers):
 
 def loops(rounds, seconds):
     """CPU us of a unary RPC with one loop and with two, and the connections that each of the two has."""
-    # Both loops of two share core 0 with nobody, or they would share core 1 with the load.
+    # Never on the load's core, whose work would be in the way of one of the two.
+    cores, load_core = ("0,1", "2") if (os.cpu_count() or 1) > 2 else ("0", "1")
     running, results, spread = {}, {1: [], 2: []}, None
     try:
         for count in results:
-            running[count] = peers.Running(peers.trellis(count), "")
+            running[count] = peers.Running(peers.trellis(count), "", cores)
             running[count].process.stdout.readline()
         for _ in range(rounds):
             for count, server in running.items():
                 results[count].append(undisturbed(
-                    lambda: server.load("unary", "-c", "16", "-s", "16", "-b", "16", "-t", str(seconds))))
+                    lambda: server.load("unary", "-c", "16", "-s", "16", "-b", "16", "-t", str(seconds), cores=load_core)))
         spread = connections_by_loop(running[2], 100)
     finally:
         for server in running.values():

@@ -131,13 +131,13 @@ struct CallLog: CallObserver {
     let table: PartTable
 
     func didFinish(_ context: ServerContext, _ status: Status) {
-        let log = table[context.loop].log
+        let part = table[context.loop]
         let level: Logger.Level = status.code == .ok ? .debug : .info
         if status.code != .ok || context.metadata.withValue("x-request-id", { $0 != nil }) {
             context.trailers.append("x-request-id", context.requestID)
         }
-        guard level >= log.logLevel else { return }
-        log.log(
+        guard level >= part.log.logLevel else { return }
+        part.log.log(
             level: level,
             "call",
             metadata: ["request_id": "\(context.requestID)", "method": "\(context.route.path)"]

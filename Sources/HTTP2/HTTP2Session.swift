@@ -211,7 +211,9 @@ public final class HTTP2Session: @unchecked Sendable {
                     stream.pending = []
                     if events.contains(.endedEarly) {
                         events.remove(.endedEarly)
-                        if !stream.isClosed, !stream.remoteEnded { submitReset(stream, .noError) }
+                        if !stream.isClosed, !stream.remoteEnded, !stream.letsPeerFinish {
+                            submitReset(stream, .noError)
+                        }
                     }
                     if !events.isEmpty { delegate?.session(self, stream: stream, did: events) }
                 }

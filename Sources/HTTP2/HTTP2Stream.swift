@@ -46,6 +46,9 @@ public final class HTTP2Stream: @unchecked Sendable {
     public internal(set) var errorCode = HTTP2ErrorCode.noError
     /// Whether a request's header list has been given out to be written; only a client's stream says so.
     public internal(set) var isSent = false
+    /// Whether a peer whose request is answered early may send the rest of it, instead of being told to stop: some clients
+    /// of plain HTTP take RST_STREAM for a failure whatever its code, and lose the answer.
+    public var letsPeerFinish = false
     /// What the owner of the stream hangs on it. Cleared when the stream is recycled.
     public var attachment: AnyObject?
 
@@ -193,6 +196,7 @@ public final class HTTP2Stream: @unchecked Sendable {
         isClosed = false
         errorCode = .noError
         isSent = false
+        letsPeerFinish = false
         attachment = nil
         pending = []
         readingTrailers = false

@@ -110,7 +110,13 @@ public final class Server: Sendable {
         try await rpc.start()
         let listening = try rpc.listen(host: options.host, port: options.port)
         let admin = try options.admin.map {
-            try AdminServer(host: $0.host, port: $0.port, group: group) { [weak self] request in
+            try AdminServer(
+                host: $0.host,
+                port: $0.port,
+                group: group,
+                rpc: rpc,
+                messageBytes: options.messageBytes
+            ) { [weak self] request in
                 await self?.answer(request) ?? .unavailable("stopped\n")
             }
         }
@@ -147,6 +153,7 @@ public final class Server: Sendable {
         configuration.interceptors = [
             CallCounter(table: table), CallLog(table: table), Authentication(table: table), FieldRulesCheck(),
         ]
+        configuration.transcoder = Services.transcoder
         configuration.convertError = { error, context in
             let reply = ErrorReply(error)
             if reply.isFault { Faults.report(error, context, table[context.loop].log) }

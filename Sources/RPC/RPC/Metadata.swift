@@ -4,8 +4,8 @@ internal import Primitives
 /// Names and values that travel beside a call's messages, in the order in which they were added.
 ///
 /// Names are compared in lower case and may repeat. A name that ends in "-bin" holds bytes and travels as base64; any
-/// other value is printable ASCII. What the protocols themselves use (names that start with ":" or "grpc-", content-type,
-/// content-length, te, host and what belongs to a connection) can be looked up by name but is not shown when the metadata is
+/// other value is printable ASCII. What the protocols themselves use (names that start with ":", "grpc-" or "connect-",
+/// content-type, te, host and what belongs to a body or a connection) can be looked up by name but is not shown when the metadata is
 /// walked through, and is not added, so that metadata can be passed on from one call to another.
 public struct Metadata: Sendable {
     /// The fields as HTTP/2 has them.
@@ -160,14 +160,19 @@ extension Metadata: Sequence {
     }
 
     private static let reserved: Set<String> = [
-        "", "te", "host", "upgrade", "connection", "keep-alive", "content-type", "content-length", "proxy-connection",
-        "transfer-encoding",
+        "", "te", "host", "upgrade", "connection", "keep-alive", "content-type", "content-length", "accept-encoding",
+        "content-encoding", "proxy-connection", "transfer-encoding",
     ]
 
     private static func isReserved(_ name: UnsafeRawBufferPointer) -> Bool {
-        if name.first == UInt8(ascii: ":") || name.starts(with: "grpc-".utf8) { return true }
+        switch name.first {
+        case UInt8(ascii: ":"): return true
+        case UInt8(ascii: "g") where name.starts(with: "grpc-".utf8): return true
+        case UInt8(ascii: "c") where name.starts(with: "connect-".utf8): return true
+        default: break
+        }
         switch name.count {
-        case 0, 2, 4, 7, 10, 12, 14, 16, 17: return reserved.contains(String(decoding: name, as: UTF8.self))
+        case 0, 2, 4, 7, 10, 12, 14, 15, 16, 17: return reserved.contains(String(decoding: name, as: UTF8.self))
         default: return false
         }
     }

@@ -14,7 +14,9 @@ public enum ResponseCompression: Sendable {
 
 /// How the messages of a call travel when they are not plain protobuf, as they nearly always are. Confined to its loop.
 @usableFromInline final class CallCoding {
-    /// Whether the caller's grpc-encoding is gzip.
+    /// Whether the call is one in JSON, and not gRPC.
+    let isJSON: Bool
+    /// Whether the caller's grpc-encoding, or content-encoding, is gzip.
     var requestIsGzip = false
     /// Whether the request message that came last is compressed.
     var messageIsCompressed = false
@@ -23,7 +25,16 @@ public enum ResponseCompression: Sendable {
     /// Whether responses are compressed; once the response has begun, it can only become false.
     var compressesResponses = false
 
-    init() {}
+    /// Whether the request was compressed in a way that is not taken.
+    var refusesEncoding = false
+    /// The answer in JSON, once there is one.
+    var body: [UInt8] = []
+    /// Whether it is compressed.
+    var bodyIsGzip = false
+
+    init(isJSON: Bool = false) {
+        self.isJSON = isJSON
+    }
 }
 
 extension ServerContext {
@@ -49,7 +60,7 @@ extension ServerContext {
     }
 
     private func begin(compressing coding: CallCoding) {
-        guard !headersSent else { return }
+        guard !headersSent, !coding.isJSON else { return }
         coding.compressesResponses = metadata.accepts("gzip", in: "grpc-accept-encoding")
     }
 
@@ -93,6 +104,13 @@ extension ServerContext {
                 throw RPCError(.internal, "a request message is not what \(claim) says: \(reason)")
             }
         }
+    }
+
+    /// The request of a method that takes one, when it did not come as plain protobuf.
+    func codedRequest(_ name: String, _ coding: CallCoding) throws -> [UInt8] {
+        guard !coding.isJSON else { return try transcodedRequest(name, coding) }
+        defer { releaseRequest() }
+        return try decoded(requestBytes())
     }
 
     /// Fills in the prefix of a response message, which is compressed where that is wanted and worth it.

@@ -39,6 +39,9 @@ public struct ServerConfiguration: Sendable {
     public var compressedBytesMin = 1024
     /// What every call passes through, in this order.
     public var interceptors: [any ServerInterceptor] = []
+    /// Knows the methods' messages in JSON, so that unary methods can be called by the Connect protocol; nil refuses such
+    /// calls.
+    public var transcoder: (any JSONTranscoder)?
     /// Makes an error that a handler threw into one for the caller; nil when it is not for the caller's eyes. An
     /// ``RPCError`` is passed on without asking.
     public var convertError: @Sendable (any Error, ServerContext) -> RPCError? = { _, _ in nil }

@@ -14,7 +14,7 @@ final class ServerConnection: HTTP2SessionDelegate {
 
     let loop: EventLoop
     let configuration: ServerConfiguration
-    let interceptors: [any ServerInterceptor]
+    let interceptors: BoundInterceptors
     let counters: ServerCounters
     let limits: ServerLimits
     private let router: Router
@@ -23,7 +23,7 @@ final class ServerConnection: HTTP2SessionDelegate {
         self.owner = owner
         loop = owner.loop
         configuration = owner.configuration
-        interceptors = owner.configuration.interceptors
+        interceptors = owner.interceptors
         counters = owner.counters
         limits = owner.configuration.limits
         router = owner.router
@@ -103,20 +103,15 @@ final class ServerConnection: HTTP2SessionDelegate {
     /// Looks at a request's header list: answers it, or makes it a call.
     private func begin(_ stream: HTTP2Stream) {
         guard !stream.isClosed else { return }
-        guard !stream.headersTooLarge else {
-            return refuse(
-                stream,
-                .resourceExhausted,
-                "the metadata is larger than \(limits.http2.headerListBytes) bytes or \(limits.http2.headerFields) fields"
-            )
-        }
         let head = RequestHead(stream.headers)
-        guard head.isPost else { return refuse(stream, Replies.methodNotAllowed) }
-        guard head.content == .protobuf else {
-            guard head.content == .otherGRPC else { return refuse(stream, Replies.unsupportedMediaType) }
-            let type = stream.headers.first("content-type") ?? ""
-            return refuse(stream, .unimplemented, "content-type \(type) is not taken here; send application/grpc")
+        guard !stream.headersTooLarge else {
+            let (bytes, fields) = (limits.http2.headerListBytes, limits.http2.headerFields)
+            let message = "the metadata is larger than \(bytes) bytes or \(fields) fields"
+            guard head.content == .json else { return refuse(stream, .resourceExhausted, message) }
+            return refuseMetadata(stream, Status(.resourceExhausted, message))
         }
+        guard head.isPost else { return refuse(stream, Replies.methodNotAllowed) }
+        guard head.content == .protobuf else { return beginOther(stream, head) }
         guard let path = head.path, let route = find(path, stream.headers) else {
             return refuse(stream, .unimplemented, "there is no method \(stream.headers.first(":path") ?? "")")
         }
@@ -128,7 +123,18 @@ final class ServerConnection: HTTP2SessionDelegate {
         if route.kind.hasRequestStream { context.start() }
     }
 
-    private func find(_ path: Int, _ headers: HeaderFields) -> Route? {
+    /// A request whose messages are not protobuf.
+    private func beginOther(_ stream: HTTP2Stream, _ head: RequestHead) {
+        switch head.content {
+        case .json where configuration.transcoder != nil: beginJSON(stream, head)
+        case .otherGRPC:
+            let type = stream.headers.first("content-type") ?? ""
+            refuse(stream, .unimplemented, "content-type \(type) is not taken here; send application/grpc")
+        default: refuse(stream, Replies.unsupportedMediaType)
+        }
+    }
+
+    func find(_ path: Int, _ headers: HeaderFields) -> Route? {
         headers.withField(at: path) { _, value in router.find(value) }
     }
 
@@ -161,6 +167,11 @@ final class ServerConnection: HTTP2SessionDelegate {
             )
             return false
         }
+        return setDeadline(context, timeout)
+    }
+
+    /// - Returns: whether there is time left for the call.
+    func setDeadline(_ context: ServerContext, _ timeout: Duration) -> Bool {
         // Eight digits of hours are eleven thousand years, which nanoseconds cannot count.
         let capped = min(timeout, Self.longestTimeout)
         let (seconds, attoseconds) = capped.components
@@ -184,12 +195,13 @@ final class ServerConnection: HTTP2SessionDelegate {
 
     private func refuse(_ stream: HTTP2Stream, _ reply: FixedHeaders) {
         counters.refused()
+        stream.letsPeerFinish = true
         stream.respond(reply, ended: true)
     }
 }
 
 /// Where the fields that decide what happens to a request stand in its header list, found in one pass.
-private struct RequestHead {
+struct RequestHead {
     var isPost = false
     var content = Content.other
     var path: Int?
@@ -202,7 +214,9 @@ private struct RequestHead {
         case protobuf
         /// gRPC with messages of some other kind.
         case otherGRPC
-        /// Not gRPC: also application/grpc-web, which is another protocol.
+        /// JSON, which is not gRPC.
+        case json
+        /// Neither: also application/grpc-web, which is another protocol.
         case other
 
         init(_ value: UnsafeRawBufferPointer) {
@@ -217,7 +231,8 @@ private struct RequestHead {
             if type.elementsEqual("application/grpc".utf8) || type.elementsEqual("application/grpc+proto".utf8) {
                 self = .protobuf
             } else {
-                self = type.starts(with: "application/grpc+".utf8) ? .otherGRPC : .other
+                let isGRPC = type.starts(with: "application/grpc+".utf8)
+                self = isGRPC ? .otherGRPC : type.elementsEqual("application/json".utf8) ? .json : .other
             }
         }
     }

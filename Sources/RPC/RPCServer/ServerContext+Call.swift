@@ -30,6 +30,7 @@ extension ServerContext {
     /// Waits for one whole message and the end of the request.
     private func gather(_ stream: HTTP2Stream) {
         stream.acknowledge()
+        if let coding, coding.isJSON { return gatherJSON(stream) }
         let limit = connection.limits.messageBytes
         switch MessageFraming.next(in: stream.inbound.bytes, limit: limit) {
         case .message(let length, let isCompressed):
@@ -58,7 +59,7 @@ extension ServerContext {
     }
 
     /// Counts a request that is not whole against what its connection and loop may hold.
-    private func hold(_ stream: HTTP2Stream) {
+    func hold(_ stream: HTTP2Stream) {
         let more = stream.inbound.count - heldBytes
         heldBytes += more
         guard !connection.hold(more) else { return }
@@ -87,8 +88,8 @@ extension ServerContext {
 
     /// The request of a method that takes one, when it did not come as plain protobuf.
     @usableFromInline func decodeCodedRequest<Request: Message>(_: Request.Type) throws -> Request {
-        let bytes = try decoded(requestBytes())
-        releaseRequest()
+        guard let coding else { preconditionFailure("a plain request is decoded in place") }
+        let bytes = try codedRequest(Request.fullName, coding)
         do throws(WireError) {
             return try Request(serialized: bytes)
         } catch {
@@ -109,16 +110,16 @@ extension ServerContext {
         release()
     }
 
-    @usableFromInline var interceptorCount: Int { connection.interceptors.count }
+    @usableFromInline var interceptorCount: Int { connection.interceptors.gates.count }
 
     /// Asks the interceptors that need not wait, up to the first that must.
     ///
     /// - Returns: how many have let the call through.
     @usableFromInline func interceptAtOnce(_ request: (any Message)?) throws -> Int {
         var passed = 0
-        // In place: a loop over the array copies each interceptor, and counts references to what it holds.
-        try connection.interceptors.withUnsafeBufferPointer { interceptors in
-            while passed < interceptors.count, try interceptors[passed].willHandleAtOnce(request, self) { passed += 1 }
+        for ask in connection.interceptors.ask {
+            guard try ask(request, self) else { break }
+            passed += 1
         }
         return passed
     }
@@ -126,7 +127,7 @@ extension ServerContext {
     /// Asks the interceptors after the first `passed` ones, of which the first must wait.
     @usableFromInline func intercept(_ request: (any Message)?, after passed: Int) async throws {
         var isFirst = true
-        for interceptor in connection.interceptors.dropFirst(passed) {
+        for interceptor in connection.interceptors.gates.dropFirst(passed) {
             if !isFirst, try interceptor.willHandleAtOnce(request, self) { continue }
             isFirst = false
             try await interceptor.willHandle(request, self)
@@ -137,7 +138,12 @@ extension ServerContext {
     /// Answers with one message that has room for its prefix.
     @usableFromInline func finish(_ framed: consuming [UInt8]) {
         guard !isFinished else { return }
-        if let coding { seal(&framed, coding) } else { MessageFraming.seal(&framed) }
+        if let coding {
+            guard !coding.isJSON else { return finishJSON(framed, coding) }
+            seal(&framed, coding)
+        } else {
+            MessageFraming.seal(&framed)
+        }
         guard admitsResponse(framed.count) else { return end(Self.tooMuchUntaken) }
         connection.counters.messageSent()
         stream?.send(framed)
@@ -279,7 +285,9 @@ extension ServerContext {
         guard !isFinished else { return }
         finished(status)
         guard let stream else { return }
-        if headersSent {
+        if let coding, coding.isJSON {
+            answerJSON(status, coding, stream)
+        } else if headersSent {
             stream.finish(Replies.trailers[status.code.rawValue], statusFields(status))
         } else if status.code == .ok {
             stream.finish(Replies.trailers[0], statusFields(status))
@@ -318,9 +326,7 @@ extension ServerContext {
         phase = .finished(status.code)
         deadlineTimer?.cancel()
         deadlineTimer = nil
-        connection.interceptors.withUnsafeBufferPointer { interceptors in
-            for index in interceptors.indices { interceptors[index].didFinish(self, status) }
-        }
+        for tell in connection.interceptors.tell { tell(self, status) }
         connection.counters.finished(status.code)
     }
 
@@ -358,9 +364,12 @@ extension ServerContext {
 
     private static let truncated = Status(.internal, "the request ended in the middle of a message")
 
-    private func tooLarge(_ length: Int, _ limit: Int) -> Status {
+    func tooLarge(_ length: Int, _ limit: Int) -> Status {
         connection.counters.reached(.messageBytes)
-        return Status(.resourceExhausted, "a request message of \(length) bytes is larger than the limit of \(limit) bytes")
+        return Status(
+            .resourceExhausted,
+            "a request message of \(length) bytes is larger than the limit of \(limit) bytes"
+        )
     }
 
     private static func invalidFlag(_ flag: UInt8) -> Status {

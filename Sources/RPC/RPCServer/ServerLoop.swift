@@ -7,6 +7,7 @@ final class ServerLoop: @unchecked Sendable {
     // @unchecked: confined to its loop.
     let loop: EventLoop
     let configuration: ServerConfiguration
+    let interceptors: BoundInterceptors
     let router: Router
     let buffers: HTTP2LoopBuffers
     let counters: ServerCounters
@@ -30,6 +31,7 @@ final class ServerLoop: @unchecked Sendable {
         loop.assertOnLoop()
         self.loop = loop
         self.configuration = configuration
+        interceptors = BoundInterceptors(configuration.interceptors)
         self.router = router
         self.counters = counters
         self.addresses = addresses

@@ -92,7 +92,7 @@ private final class Victim: Sendable {
         }
         let router = Router()
         router.register(health: Health())
-        router.register(reflection: Reflection(files: DescriptorPool.trellis.files.map(\.serialized)))
+        router.register(reflection: Reflection(.trellis))
         router.unary("/t/E") { (request: HealthCheckRequest, _) in request }
         router.unary("/t/W") { (request: HealthCheckRequest, context) -> HealthCheckRequest in
             try await context.loop.sleep(for: .seconds(60))
