@@ -62,7 +62,7 @@ let package = Package(
     products: [
         .executable(name: "trellisd", targets: ["trellisd"]),
         .executable(name: "trellis", targets: ["trellis"]),
-        .library(name: "TrellisClient", targets: ["TrellisClient"]),
+        .library(name: "TrellisClient", targets: ["TrellisClient", "TLS"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2")
@@ -74,6 +74,7 @@ let package = Package(
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
 
         // What everything may use: UUIDv7, times, base encodings, hashes and secret boxes. No I/O.
@@ -88,6 +89,8 @@ let package = Package(
         // HTTP/2 and gRPC.
         library("HTTP2", nil, ["CNghttp2", "EventLoop"]),
         library("RPC", "Sources/RPC/RPC", ["Primitives", "EventLoop", "HTTP2", "Protobuf", "CZlib"]),
+        // TLS as a transport of HTTP2; only programs know of it.
+        library("TLS", nil, ["COpenSSL", "HTTP2", "EventLoop"]),
         library("RPCServer", "Sources/RPC/RPCServer", ["RPC", "HTTP2", "EventLoop", "Protobuf", "Primitives"]),
         library("RPCClient", "Sources/RPC/RPCClient", ["RPC", "HTTP2", "EventLoop", "Protobuf", "Primitives"]),
 
@@ -139,8 +142,8 @@ let package = Package(
         .executableTarget(
             name: "trellisd",
             dependencies: [
-                "TrellisServer", "Schema", "PrivateCluster", "RPCServer", "HTTP2", "Postgres", "EventLoop", "Primitives",
-                "Protobuf", "Files", "Terminal", log,
+                "TrellisServer", "TLS", "Schema", "PrivateCluster", "RPCServer", "HTTP2", "Postgres", "EventLoop",
+                "Primitives", "Protobuf", "Files", "Terminal", log,
             ],
             swiftSettings: settings,
             linkerSettings: programLinking
@@ -149,7 +152,7 @@ let package = Package(
         // The echo server that scripts/bench compares with others; not shipped.
         .executableTarget(
             name: "trellis-echo",
-            dependencies: ["RPCServer", "RPC", "Protobuf", "TrellisAPI", "EventLoop", log],
+            dependencies: ["RPCServer", "TLS", "RPC", "Protobuf", "TrellisAPI", "EventLoop", log],
             path: "Benchmarks/Echo",
             swiftSettings: settings,
             linkerSettings: programLinking
@@ -159,7 +162,7 @@ let package = Package(
         library(
             "TrellisClient",
             "clients/swift",
-            ["RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives"],
+            ["TLS", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives"],
             exclude: ["Examples"]
         ),
         .executableTarget(
@@ -171,7 +174,8 @@ let package = Package(
         .executableTarget(
             name: "trellis",
             dependencies: [
-                "TrellisClient", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives", "Files",
+                "TrellisClient", "TLS", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives",
+                "Files",
                 "Terminal",
             ],
             path: "clients/cli",
@@ -211,12 +215,13 @@ let package = Package(
         tests("EventLoopTests", ["EventLoop"]),
         tests("TerminalTests", ["Terminal"]),
         tests("FilesTests", ["Files"]),
-        tests("TrellisdTests", ["trellisd", "RPCServer", "HTTP2", "Files", "Terminal", log]),
+        tests("TrellisdTests", ["trellisd", "TLS", "RPCServer", "HTTP2", "Files", "Terminal", log]),
         tests(
             "TrellisCLITests",
-            ["trellis", "TrellisClient", "TrellisAPI", "RPC", "Protobuf", "Primitives", "Files", "Terminal"]
+            ["trellis", "TLS", "TrellisClient", "TrellisAPI", "RPC", "Protobuf", "Primitives", "Files", "Terminal"]
         ),
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
+        tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop"]),
         tests(
             "RPCTests",
             [

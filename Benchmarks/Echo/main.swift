@@ -1,7 +1,8 @@
 // The echo server of the benchmark: bench.Echo through the whole of our stack, with interceptors like trellisd's.
 //
-// usage: trellis-echo HOST:PORT [LOOPS [AUTHORIZATION]]
-//   AUTHORIZATION: the header that callers must send, more than 32 bytes; without it there are no interceptors
+// usage: trellis-echo HOST:PORT [LOOPS [AUTHORIZATION [CERTIFICATE KEY]]]
+//   AUTHORIZATION: the header that callers must send, more than 32 bytes; "-" for none, and then there are no interceptors
+//   CERTIFICATE, KEY: files in PEM; with them it serves with TLS
 //
 // A line on standard input asks for the connections that are open, a number a loop.
 import EventLoop
@@ -10,6 +11,7 @@ import Logging
 import Protobuf
 import RPC
 import RPCServer
+import TLS
 
 func makeRouter() -> Router {
     let router = Router()
@@ -26,17 +28,17 @@ func makeRouter() -> Router {
 }
 
 let arguments = Array(CommandLine.arguments.dropFirst())
-guard (1...3).contains(arguments.count), let colon = arguments[0].lastIndex(of: ":"),
+guard [1, 2, 3, 5].contains(arguments.count), let colon = arguments[0].lastIndex(of: ":"),
     let port = UInt16(arguments[0][arguments[0].index(after: colon)...]),
     let loops = Int(arguments.count > 1 ? arguments[1] : "1"), (1...1024).contains(loops)
 else {
-    print("usage: trellis-echo HOST:PORT [LOOPS [AUTHORIZATION]]")
+    print("usage: trellis-echo HOST:PORT [LOOPS [AUTHORIZATION [CERTIFICATE KEY]]]")
     exit(64)
 }
 let group = try EventLoopGroup(count: loops, name: "echo")
 let table = PartTable()
 var configuration = ServerConfiguration()
-if arguments.count > 2 {
+if arguments.count > 2, arguments[2] != "-" {
     for loop in group.loops {
         let part = LoopPart(loop, methods: makeRouter().routes.count, log: Logger(label: "echo"))
         guard part.remember(Array(arguments[2].utf8)) else {
@@ -51,7 +53,9 @@ if arguments.count > 2 {
 }
 let server = RPCServer(group: group, configuration: configuration, router: makeRouter())
 try await server.start()
-let bound = try server.listen(host: String(arguments[0][..<colon]), port: port)
+var security: ServerTLS?
+if arguments.count == 5 { security = try ServerTLS(.init(certificateFile: arguments[3], keyFile: arguments[4])) }
+let bound = try server.listen(host: String(arguments[0][..<colon]), port: port, security: security)
 print("trellis-echo ready \(bound)")
 fflush(nil)
 while readLine() != nil {

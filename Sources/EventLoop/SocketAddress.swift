@@ -119,6 +119,12 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether only this machine reaches it: 127.0.0.0/8, ::1, and the former written as IPv6.
+    public var isLoopback: Bool {
+        let host = host
+        return host.hasPrefix("127.") || host == "::1" || host.hasPrefix("::ffff:127.")
+    }
+
     /// The numeric host.
     public var host: String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in

@@ -48,6 +48,10 @@ public final class HTTP2Connection: @unchecked Sendable {
     var idleSince: UInt64
 
     private let transport: any ByteTransport
+    /// What the transport says of itself, asked once: a socket is not to pay for what it does not do.
+    private let keepsInput: Bool
+    private var isShakingHands: Bool
+    private var readsAgain = false
     let buffers: HTTP2LoopBuffers
     private var watcher: FDWatcher?
     private var flushScheduled = false
@@ -76,6 +80,8 @@ public final class HTTP2Connection: @unchecked Sendable {
     ) {
         self.loop = loop
         self.transport = transport
+        keepsInput = transport.keepsInput
+        isShakingHands = !transport.isEstablished
         self.buffers = buffers
         let now = loop.now
         session = HTTP2Session(role: role, limits: limits, pool: buffers.pool, counters: buffers.counters, now: now)
@@ -88,6 +94,9 @@ public final class HTTP2Connection: @unchecked Sendable {
 
     /// The peer's address, made when asked for.
     public var peer: String { transport.peer }
+
+    /// Who the peer has proved to be, made when asked for; nil when it has not.
+    public var peerIdentity: PeerIdentity? { transport.peerIdentity }
 
     /// Begins to read, and sends the first settings.
     ///
@@ -112,8 +121,12 @@ public final class HTTP2Connection: @unchecked Sendable {
     private func ready(_ readiness: Readiness) {
         // The owner may let go of the connection while it is told of its end.
         withExtendedLifetime(self) {
-            if readiness.contains(.writable) { scheduleFlush() }
-            if readiness.contains(.readable) || readiness.contains(.disconnected) { receive() }
+            var isReadable = readiness.contains(.readable) || readiness.contains(.disconnected)
+            if readiness.contains(.writable) {
+                scheduleFlush()
+                if keepsInput, transport.wantsWritable { isReadable = true }
+            }
+            if isReadable { receive() }
         }
     }
 
@@ -126,11 +139,29 @@ public final class HTTP2Connection: @unchecked Sendable {
             switch transport.read(into: buffers.read) {
             case .bytes(let count):
                 take(UnsafeRawBufferPointer(rebasing: buffers.read[..<count]))
-                if count < buffers.read.count { return }
-            case .wouldBlock: return
+                if keepsInput ? !transport.hasInput : count < buffers.read.count { return noteHandshake() }
+            case .wouldBlock: return noteHandshake()
             case .ended: close(.closedByPeer)
             case .failed(let error): close(error)
             }
+        }
+        // What the transport holds lies where the descriptor does not tell of it.
+        readAgain()
+    }
+
+    /// After a read that may have moved the transport's handshake, or have made it wait to write.
+    private func noteHandshake() {
+        if isShakingHands || (keepsInput && (transport.wantsWritable || !unwritten.isEmpty)) { scheduleFlush() }
+    }
+
+    /// Reads on in the next turn, if the transport holds something and its peer takes what it is sent.
+    private func readAgain() {
+        guard keepsInput, !readsAgain, closeReason == nil, !isClosed, transport.hasInput else { return }
+        readsAgain = true
+        loop.submit { [self] in
+            readsAgain = false
+            guard !isClosed, session.role == .client || unwritten.isEmpty else { return }
+            receive()
         }
     }
 
@@ -143,10 +174,15 @@ public final class HTTP2Connection: @unchecked Sendable {
             scheduleFlush()
         } catch {
             session.settle()
-            // The reason stands before the last frames go out, which find the session at its end.
-            close(error)
+            // The reason first: what is flushed is a GOAWAY, after which the connection would close by itself without one.
+            close(speaksTLS(bytes) ? .transport("the server speaks TLS only: connect with TLS") : error)
             flush()
         }
+    }
+
+    /// Whether a server's first bytes are a TLS alert: what one that speaks TLS answers to a client that does not.
+    private func speaksTLS(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        !session.isEstablished && session.role == .client && bytes.count >= 2 && bytes[0] == 0x15 && bytes[1] == 3
     }
 
     // MARK: Out
@@ -165,6 +201,9 @@ public final class HTTP2Connection: @unchecked Sendable {
     /// Writes what the session has, until the transport takes no more.
     public func flush() {
         guard !isClosed else { return }
+        if isShakingHands {
+            guard shakeHands() else { return hasRefused ? close(.closed) : () }
+        }
         while true {
             if !unwritten.isEmpty {
                 guard writeRest() else { break }
@@ -196,13 +235,31 @@ public final class HTTP2Connection: @unchecked Sendable {
         if session.openStreams > 0 { idleSince = 0 } else if idleSince == 0 { idleSince = loop.now }
         if unwritten.isEmpty, !session.isAlive || (hasRefused && session.openStreams == 0) { return close(.closed) }
         watchFor(stalled: !unwritten.isEmpty)
+        // What came while its peer took nothing was left where it is.
+        if keepsInput, unwritten.isEmpty { readAgain() }
+    }
+
+    /// Goes on with the transport's handshake.
+    ///
+    /// - Returns: whether it is done.
+    private func shakeHands() -> Bool {
+        if case .failed(let error) = transport.write(UnsafeRawBufferPointer(start: nil, count: 0)) {
+            close(error)
+            return false
+        }
+        isShakingHands = !transport.isEstablished
+        if isShakingHands { watchFor(stalled: false) }
+        return !isShakingHands
     }
 
     /// While a client takes nothing, nothing is taken from it, so that it cannot make us owe it more. A client goes on
     /// reading: two ends that both wait for the other to read would wait for ever.
     private func watchFor(stalled: Bool) {
         var interest: Readiness = !stalled ? .readable : session.role == .server ? .writable : [.readable, .writable]
-        if transport.wantsWritable { interest.insert(.writable) }
+        if keepsInput {
+            if transport.wantsReadable { interest = .readable }
+            if transport.wantsWritable { interest.insert(.writable) }
+        }
         if watcher?.interest != interest { watcher?.interest = interest }
     }
 

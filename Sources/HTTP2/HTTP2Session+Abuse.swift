@@ -111,7 +111,7 @@ extension HTTP2Session {
         }
         guard let breach else {
             _ = nghttp2_session_terminate_session(handle, HTTP2ErrorCode.protocolError.rawValue)
-            return .session(String(cString: nghttp2_strerror(code)))
+            return complaint.map { .transport($0) } ?? .session(String(cString: nghttp2_strerror(code)))
         }
         counters.reached(breach.limit)
         let last = nghttp2_session_get_last_proc_stream_id(handle)

@@ -66,6 +66,8 @@ public final class HTTP2Session: @unchecked Sendable {
     let headerFieldsMax: Int
     /// Why the callbacks gave the connection up.
     var breach: (limit: HTTP2Limit, reason: String)?
+    /// What the peer said that the connection is not secure enough for.
+    var complaint: String?
     var abuse: AbuseMeter
     /// Bytes of all streams' messages that wait to be sent.
     public internal(set) var queuedBytes = 0

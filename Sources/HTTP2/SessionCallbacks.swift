@@ -192,6 +192,10 @@ private func onFrameReceived(
             if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { session.awaitsPong = false }
         case NGHTTP2_GOAWAY.rawValue:
             let goaway = frame.pointee.goaway
+            if session.role == .client, goaway.error_code == HTTP2ErrorCode.inadequateSecurity.rawValue {
+                session.complaint = "the server takes no connection without TLS: connect with TLS"
+                return failure
+            }
             session.goAway = (HTTP2ErrorCode(rawValue: goaway.error_code), goaway.last_stream_id)
             let text = UnsafeBufferPointer(start: goaway.opaque_data, count: min(goaway.opaque_data_len, 256))
             session.goAwayText = String(decoding: text, as: UTF8.self)

@@ -1,5 +1,6 @@
 internal import Domain
 public import EventLoop
+public import HTTP2
 public import Logging
 public import Postgres
 internal import Primitives
@@ -15,6 +16,8 @@ public struct ServerOptions: Sendable {
     public var host: String
     /// The port of gRPC; 0 picks a free one.
     public var port: UInt16
+    /// Makes the transports of gRPC's connections; nil leaves them without TLS.
+    public var security: (any ServerTransportSecurity)?
     /// Where probes and metrics are served; nil for nowhere.
     public var admin: (host: String, port: UInt16)?
     /// The database, already migrated. The server's sessions run as the role `trellis_server`, which the address's user
@@ -108,14 +111,14 @@ public final class Server: Sendable {
         }
         state.withLock { $0.rpc = rpc }
         try await rpc.start()
-        let listening = try rpc.listen(host: options.host, port: options.port)
+        let listening = try rpc.listen(host: options.host, port: options.port, security: options.security)
         let admin = try options.admin.map {
             try AdminServer(
                 host: $0.host,
                 port: $0.port,
                 group: group,
                 rpc: rpc,
-                messageBytes: options.messageBytes
+                messageBytes: options.limits.messageBytes
             ) { [weak self] request in
                 await self?.answer(request) ?? .unavailable("stopped\n")
             }

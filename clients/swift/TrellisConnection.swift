@@ -1,6 +1,7 @@
 public import Protobuf
 public import RPC
 public import RPCClient
+public import TLS
 
 /// A connection to a Trellis server with the key that its calls carry.
 ///
@@ -34,14 +35,19 @@ public final class TrellisConnection: Sendable {
     /// - Parameters:
     ///   - address: `host:port` or `[IPv6]:port`; of several servers with commas between them.
     ///   - token: the API key to act with; `nil` for calls that need none.
+    ///   - tls: how the connection is secured; `nil` leaves it without TLS, or with the security of `configuration`.
     ///   - options: what calls carry unless they say otherwise.
-    /// - Throws: `ChannelError` when the address is none.
+    /// - Throws: `ChannelError` when the address is none, `TLSConfigurationError` when a certificate, key or CA cannot be
+    ///   used.
     public init(
         address: String,
         token: String? = nil,
+        tls: ClientTLSConfiguration? = nil,
         options: Options = Options(),
         configuration: ChannelConfiguration = ChannelConfiguration()
     ) throws {
+        var configuration = configuration
+        if let tls { configuration.security = try ClientTLS(tls) }
         channel = try Channel(address: address, configuration: configuration)
         self.token = token
         self.options = options

@@ -14,6 +14,7 @@ public final class RPCServer: Sendable {
     private struct State {
         var parts: [ServerLoop] = []
         var listeners: [Listener] = []
+        var securities: [any ServerTransportSecurity] = []
     }
 
     /// A server whose methods are made for each loop, on it: handlers may hold what is confined to their loop.
@@ -84,7 +85,10 @@ public final class RPCServer: Sendable {
             preconditionFailure("a connection was dealt to a loop of another group")
         }
         listener.start()
-        state.withLock { $0.listeners.append(listener) }
+        state.withLock {
+            $0.listeners.append(listener)
+            if let security { $0.securities.append(security) }
+        }
         return listener.address
     }
 
@@ -139,6 +143,11 @@ public final class RPCServer: Sendable {
     public func counts() -> ServerCounts {
         var counts = ServerCounts()
         for counter in counters { counter.add(to: &counts) }
+        for security in state.withLock({ $0.securities }) {
+            var sum = counts.security ?? TransportSecurityCounts()
+            sum.add(security.counts())
+            counts.security = sum
+        }
         return counts
     }
 }

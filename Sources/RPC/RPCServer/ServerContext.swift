@@ -1,5 +1,5 @@
 public import EventLoop
-internal import HTTP2
+public import HTTP2
 internal import Primitives
 public import RPC
 
@@ -64,6 +64,10 @@ public final class ServerContext: @unchecked Sendable {
 
     /// The address of the caller, such as "127.0.0.1:50312".
     public var peer: String { connection.peer }
+
+    /// Who the caller has proved to be with a client certificate, verified by the listener's TLS; nil without one. Made
+    /// when first asked for, and kept for the connection.
+    public var peerIdentity: PeerIdentity? { connection.http2.peerIdentity }
 
     /// Whether the call has been answered or given up, so that nobody waits for its outcome any more.
     public var isFinished: Bool {

@@ -1,4 +1,4 @@
-internal import HTTP2
+public import HTTP2
 internal import RPC
 internal import Synchronization
 
@@ -28,6 +28,8 @@ public struct ServerCounts: Sendable, Equatable {
     public var pingsSent = 0
     /// How often limits were reached, by the raw values of ``HTTP2Limit`` and ``ServerLimit``; all of them are there.
     public var limitHits: [String: Int] = [:]
+    /// What the listeners' TLS has done; nil when none has TLS.
+    public var security: TransportSecurityCounts?
 
     /// Nothing counted.
     public init() {}

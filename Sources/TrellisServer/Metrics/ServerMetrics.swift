@@ -1,5 +1,6 @@
 import EventLoop
 import Glibc
+import HTTP2
 import RPC
 import RPCServer
 
@@ -33,6 +34,7 @@ struct ServerMetrics: Sendable {
         out.sample("trellis_calls_open", counts.started - counts.finished.reduce(0, +))
         writeTraffic(&out)
         writeLimits(&out)
+        if let security = counts.security { writeSecurity(security, &out) }
         writeCalls(&out)
         writeProcess(&out)
         return out.text
@@ -83,6 +85,24 @@ struct ServerMetrics: Sendable {
         }
         out.sample("trellis_call_duration_seconds_sum", Double(calls[index].total) / 1e9, ["method": method])
         out.sample("trellis_call_duration_seconds_count", sum, ["method": method])
+    }
+
+    private func writeSecurity(_ counts: TransportSecurityCounts, _ out: inout PrometheusText) {
+        out.begin("trellis_tls_handshakes_total", "counter", "TLS handshakes that were completed.")
+        out.sample("trellis_tls_handshakes_total", counts.handshakes - counts.resumed, ["kind": "full"])
+        out.sample("trellis_tls_handshakes_total", counts.resumed, ["kind": "resumed"])
+        out.begin("trellis_tls_handshakes_failed_total", "counter", "TLS handshakes that were begun and failed.")
+        out.sample("trellis_tls_handshakes_failed_total", counts.failed)
+        out.begin("trellis_tls_reloads_total", "counter", "How often the certificates were read again.")
+        out.sample("trellis_tls_reloads_total", counts.reloads, ["outcome": "taken"])
+        out.sample("trellis_tls_reloads_total", counts.failedReloads, ["outcome": "unusable"])
+        guard let expiry = counts.certificateExpiry else { return }
+        out.begin(
+            "trellis_tls_certificate_expiry_seconds",
+            "gauge",
+            "When the certificate expires, in seconds since the Unix epoch."
+        )
+        out.sample("trellis_tls_certificate_expiry_seconds", expiry)
     }
 
     private func writeProcess(_ out: inout PrometheusText) {
