@@ -217,6 +217,23 @@ struct ConnectivityTests {
         }
     }
 
+    @Test("a call that no server takes, though each connects, is given up after eight more tries")
+    func sentAway() async throws {
+        let server = RawServer { peer, _ in
+            // Settings and goodbye in one piece: the call is submitted and can never leave.
+            peer.put(RawPeer.frame(4, 0, 0, []) + RawPeer.frame(7, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0]))
+            _ = peer.waitForClose()
+        }
+        var configuration = ChannelConfiguration()
+        configuration.serviceConfig = ServiceConfig()
+        let channel = try Channel(address: server.address, configuration: configuration)
+        let error = await #expect(throws: RPCError.self) { try await channel.unaryBytes("/a.B/C", []) }
+        #expect(error?.code == .unavailable)
+        #expect(server.connections == 9)
+        await channel.close()
+        server.stop()
+    }
+
     @Test("calls that wait for room go when the server admits more streams")
     func moreRoom() async throws {
         let server = RawServer { peer, _ in

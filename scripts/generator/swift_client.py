@@ -21,7 +21,7 @@ def _name(service: Service) -> str:
 def _client(service: Service, layout: Layout) -> str:
     text = SWIFT_HEADER
     if layout.module == "TrellisAPI":
-        text += "public import RPCClient\n" if any(m.server_streaming or m.client_streaming for m in service.methods) else ""
+        text += "public import RPCClient\n" if any(m.server_streaming for m in service.methods) else ""
         text += "public import TrellisAPI\n\n"
     else:
         text += "public import RPCClient\npublic import TrellisClient\n\n"
@@ -37,15 +37,6 @@ def _client(service: Service, layout: Layout) -> str:
 def _method(service: Service, m: Method) -> str:
     path = f'"/{service.full_name}/{m.name}"'
     text = names.doc_comment(m.comment, "    ")
-    if m.client_streaming and m.server_streaming:
-        return (text + f"    public func {names.escaped(m.swift)}(\n        options: TrellisConnection.Options? = nil\n"
-                f"    ) -> BidirectionalCall<{m.input.swift}, {m.output.swift}> {{\n"
-                f"        connection.bidirectional({path}, options: options)\n    }}\n")
-    if m.client_streaming:
-        return (text + f"    public func {names.escaped(m.swift)}(\n        options: TrellisConnection.Options? = nil,\n"
-                f"        _ produce: (RequestWriter<{m.input.swift}>) async throws -> Void\n"
-                f"    ) async throws -> {m.output.swift} {{\n"
-                f"        try await connection.clientStreaming({path}, options: options, produce)\n    }}\n")
     if m.server_streaming:
         return (text + f"    public func {names.escaped(m.swift)}(\n        _ request: {m.input.swift}, options: TrellisConnection.Options? = nil\n"
                 f"    ) -> ResponseStream<{m.output.swift}> {{\n"
