@@ -1,5 +1,6 @@
 public import Domain
 public import Postgres
+internal import Protobuf
 public import TrellisAPI
 
 /// Whole releases, chunk by chunk.
