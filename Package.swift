@@ -214,13 +214,15 @@ let package = Package(
         library("InteropAPI", "Tests/Interop/Sources/InteropAPI", ["CInteropAPI", "Protobuf"]),
         .executableTarget(
             name: "interop-server",
-            dependencies: ["InteropAPI", "RPCServer", "RPC", "HTTP2", "EventLoop", "Protobuf", "Primitives", "Terminal"],
+            dependencies: [
+                "InteropAPI", "RPCServer", "RPC", "HTTP2", "TLS", "EventLoop", "Protobuf", "Primitives", "Terminal",
+            ],
             path: "Tests/Interop/Server",
             swiftSettings: settings
         ),
         .executableTarget(
             name: "interop-client",
-            dependencies: ["InteropAPI", "RPCClient", "RPC", "EventLoop", "Protobuf", "Terminal"],
+            dependencies: ["InteropAPI", "RPCClient", "RPC", "TLS", "EventLoop", "Protobuf", "Terminal"],
             path: "Tests/Interop/Client",
             swiftSettings: settings
         ),

@@ -1,4 +1,5 @@
 import RPCClient
+import TLS
 import Terminal
 
 /// What stands on the command line.
@@ -41,10 +42,15 @@ struct Options {
     }
 
     /// How channels connect.
-    func configuration() throws(UsageError) -> ChannelConfiguration {
-        guard authority == nil else {
-            throw UsageError("UNAVAILABLE: this build has no TLS: leave --tls-ca away")
+    ///
+    /// - Throws: `TLSConfigurationError` when the authorities' file is not what it must be.
+    func configuration() throws(TLSConfigurationError) -> ChannelConfiguration {
+        var configuration = ChannelConfiguration()
+        if let authority {
+            var tls = ClientTLSConfiguration()
+            tls.caFile = authority
+            configuration.security = try ClientTLS(tls)
         }
-        return ChannelConfiguration()
+        return configuration
     }
 }

@@ -1,4 +1,5 @@
 import HTTP2
+import TLS
 import Terminal
 
 /// What stands on the command line.
@@ -45,8 +46,10 @@ struct Options {
     }
 
     /// What makes connections secure, when it is asked for.
-    func security() throws(UsageError) -> (any ServerTransportSecurity)? {
-        guard certificate != nil else { return nil }
-        throw UsageError("UNAVAILABLE: this build has no TLS: leave --tls-cert and --tls-key away")
+    ///
+    /// - Throws: `TLSConfigurationError` when the files are not what they must be.
+    func security() throws(TLSConfigurationError) -> (any ServerTransportSecurity)? {
+        guard let certificate, let key else { return nil }
+        return try ServerTLS(ServerTLSConfiguration(certificateFile: certificate, keyFile: key))
     }
 }
