@@ -41,7 +41,9 @@ struct RunCommand {
         if let worker = flags["worker"] { return try await work(as: worker) }
         let result: RunResult
         if processes > 1 {
-            result = try await WorkerProcesses(count: processes, words: words).run(view: view(nil), monitor: monitor)
+            // Flags that are wrong are told once, not by each worker.
+            let plan = try RunFlags.plan(flags, address: address, scenario: Self.noScenario)
+            result = try await WorkerProcesses(count: processes, words: words).run(view: view(plan), monitor: monitor)
         } else {
             let (plan, engine) = try await prepare(process: (0, 1))
             result = try await conduct(plan, engine, monitor)
@@ -59,11 +61,15 @@ struct RunCommand {
 
     // MARK: One process
 
+    private static let noScenario = Scenario(
+        call: CallStep(index: 0, label: "", path: "", kind: .unary, request: .bytes([])),
+        pool: nil
+    )
+
     /// Learns the contract, reads the scenario, does the set-up.
     private func prepare(process: (index: Int, count: Int)) async throws(UsageError) -> (RunPlan, Engine) {
         // Flags that are wrong are told before anybody is asked anything.
-        let placeholder = Scenario(call: CallStep(index: 0, label: "", path: "", kind: .unary, request: .bytes([])), pool: nil)
-        var plan = try RunFlags.plan(flags, address: address, scenario: placeholder)
+        var plan = try RunFlags.plan(flags, address: address, scenario: Self.noScenario)
         plan.process = process
         plan.scenario = try await scenario(plan)
         return (plan, try Engine(plan))
@@ -191,11 +197,11 @@ struct RunCommand {
         return measured
     }
 
-    private func view(_ plan: RunPlan?) -> LiveView? {
+    private func view(_ plan: RunPlan) -> LiveView? {
         guard !flags.isOn("quiet"), flags["worker"] == nil else { return nil }
         return LiveView(
-            intervalSeconds: (try? RunFlags.time(flags, "interval")).map { Double($0) / 1e9 } ?? 1,
-            totalSeconds: plan?.measured.map { Double($0) / 1e9 },
+            intervalSeconds: Double(plan.interval) / 1e9,
+            totalSeconds: plan.measured.map { Double($0) / 1e9 },
             isTerminal: Terminal.isInteractive(.error) && Terminal.environment("TERM") != "dumb",
             width: Terminal.width(.error) ?? 160
         )

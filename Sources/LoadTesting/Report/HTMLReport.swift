@@ -92,6 +92,7 @@ struct HTMLReport {
         }
         tails.append(Double(histogram.count))
         let values = histogram.values(atQuantiles: tails.map { 1 - 1 / $0 })
-        return .array(zip(tails, values).map { .array([.number("\($0)"), .number("\($1)")]) })
+        let points = Array(zip(tails, values)).dropLast() + [(Double(histogram.count), histogram.maximum)]
+        return .array(points.map { .array([.number("\($0.0)"), .number("\($0.1)")]) })
     }
 }

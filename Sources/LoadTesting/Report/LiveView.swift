@@ -31,6 +31,9 @@ struct LiveView {
         let values = all.values(atQuantiles: [0.5, 0.99, 0.999])
         latencies.append(values[1])
         if latencies.count > Self.history { latencies.removeFirst() }
+        // What ends after the measured time is waited for, and has a line only if there was something.
+        let isLate = totalSeconds.map { Double(progress.interval) * intervalSeconds >= $0 } ?? false
+        if isLate, progress.calls == 0 { return "" }
         let second = NumberText.digits(Double(progress.interval + 1) * intervalSeconds)
         let of = totalSeconds.map { "/\(NumberText.digits($0))" } ?? ""
         var line =

@@ -17,6 +17,9 @@ struct Finding: Sendable, Equatable {
     /// How late the 99th percentile of the generator's own clock may be, in nanoseconds.
     static let lagMax: UInt64 = 1_000_000
 
+    /// From how many values on that percentile means anything.
+    static let lagValuesMin: UInt64 = 100
+
     let kind: Kind
     let text: String
 
@@ -35,7 +38,7 @@ struct Finding: Sendable, Equatable {
             )
         }
         let lag = generator.lag.value(atQuantile: 0.99)
-        if lag > lagMax {
+        if lag > lagMax, generator.lag.count >= lagValuesMin {
             let what = result.isOpenLoop ? "began 1 % of the calls" : "was for 1 % of its time"
             add(
                 .saturated,

@@ -9,7 +9,7 @@ internal import Terminal
 /// Runs a plan on threads of this process: a lane each.
 final class Engine: Sendable {
     private let plan: RunPlan
-    private let group: EventLoopGroup
+    let group: EventLoopGroup
     private let channels: [[Channel]]
     private let lanes = Mutex<[Lane]>([])
     private let isStopped = Mutex(false)

@@ -260,11 +260,42 @@ struct ScenarioReader {
         _ contract: Contract
     ) throws(UsageError) -> CallStep.Request {
         let made = try template(path) { () throws(TemplateError) in try JSONTemplate(value, scope) }
-        guard let constant = made.constant else { return .template(made, message: method.input) }
+        guard let constant = made.constant else {
+            try checkNames(value, path, method.input, contract)
+            return .template(made, message: method.input)
+        }
         do throws(JSONError) {
             return .bytes(try contract.pool.serialize(constant, as: method.input))
         } catch {
             throw wrong(path + error.path.split(separator: ".").map(String.init), "is wrong: \(error.reason)")
+        }
+    }
+
+    /// Looks up the names of fields in a request whose values are known only when it is made.
+    private func checkNames(
+        _ value: JSONValue,
+        _ path: [String],
+        _ message: String,
+        _ contract: Contract
+    ) throws(UsageError) {
+        guard let members = value.members, let descriptor = contract.pool.messages[message],
+            // Messages of these have a JSON form of their own, and entries of maps any key.
+            !message.hasPrefix("google.protobuf."), !descriptor.isMapEntry
+        else { return }
+        for member in members {
+            guard let field = descriptor.field(named: member.key) else {
+                let names = descriptor.fields.map(\.jsonName)
+                let guess = Suggestion.closest(to: member.key, among: names).map { "did you mean \($0)?" }
+                throw wrong(
+                    path + [member.key],
+                    "is no field of \(message); \(guess ?? "it has \(names.joined(separator: ", "))")"
+                )
+            }
+            guard field.kind == .message else { continue }
+            try checkNames(member.value, path + [member.key], field.typeName, contract)
+            for (index, element) in (member.value.elements ?? []).enumerated() {
+                try checkNames(element, path + [member.key, "\(index)"], field.typeName, contract)
+            }
         }
     }
 

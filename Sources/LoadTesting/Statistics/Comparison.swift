@@ -77,7 +77,7 @@ struct Comparison {
             if case .quantile(let value, _) = figure { value } else { nil }
         }
         let values = [(old, before), (new, after)].map { call, result in
-            [result.rate(call)] + call.latency.values(atQuantiles: quantiles).map(Double.init)
+            [result.rate(call)] + call.latency.values(atQuantiles: quantiles).map { Double($0) }
         }
         let drawn = drawn(Sample(old, before), Sample(new, after), quantiles, seed)
         return figures.indices.map { index in
@@ -135,7 +135,7 @@ struct Comparison {
                 histogram.add(sample.intervals[Int.random(in: sample.intervals.indices, using: &random)])
             }
             let rate = Double(histogram.count) / (Double(sample.intervals.count) * sample.seconds)
-            return [rate] + histogram.values(atQuantiles: quantiles).map(Double.init)
+            return [rate] + histogram.values(atQuantiles: quantiles).map { Double($0) }
         }
         for _ in 0..<draws {
             let (was, now) = (draw(old, &random), draw(new, &random))
