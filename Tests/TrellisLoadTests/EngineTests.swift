@@ -4,11 +4,11 @@ import RPC
 import Testing
 import TrellisAPI
 
+@testable import LoadTesting
+
 #if canImport(Glibc)
     import Glibc
 #endif
-
-@testable import LoadTesting
 
 @Suite struct EngineTests {
     private static func one(_ call: String, _ rest: String = "") -> String {

@@ -111,7 +111,8 @@ import Testing
 
     @Test(arguments: [
         ("p99<5ms", true), ("p50>5ms", false), ("max<=10s", true), ("mean<1ms", true), ("rate>90", true),
-        ("rate>=1000", false), ("errors<0.1%", false), ("errors<=5%", true), ("errors<50", true), ("Echo:p99.9<20ms", true),
+        ("rate>=1000", false), ("errors<0.1%", false), ("errors<=5%", true), ("errors<50", true),
+        ("Echo:p99.9<20ms", true),
         ("Echo:rate<90", false), ("unsent<=0", true),
     ])
     func barsAreHeldAgainstTheResult(_ text: String, _ isMet: Bool) throws {
@@ -206,7 +207,9 @@ import Testing
         var plain = LiveView(intervalSeconds: 1, totalSeconds: 5, isTerminal: false, width: 100)
         let progress = Progress(interval: 0, calls: 10, failed: 1, unsent: 3, inFlight: 4, latency: histogram.sparse)
         let line = plain.text(progress)
-        #expect(line == "1.00/5.00 s  10.0/s  in flight 4  p50 2.00 ms  p99 2.00 ms  p99.9 2.00 ms  failed 1  NOT SENT 3\n")
+        #expect(
+            line == "1.00/5.00 s  10.0/s  in flight 4  p50 2.00 ms  p99 2.00 ms  p99.9 2.00 ms  failed 1  NOT SENT 3\n"
+        )
         var terminal = LiveView(intervalSeconds: 1, totalSeconds: 5, isTerminal: true, width: 100)
         #expect(!terminal.text(progress).contains("\u{1B}"))
         #expect(terminal.text(progress).hasPrefix("\u{1B}[2A\u{1B}[J"))

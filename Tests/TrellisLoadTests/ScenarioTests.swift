@@ -1,44 +1,71 @@
 import Files
 import Protobuf
 import RPC
+import Synchronization
 import Terminal
 import Testing
 import TrellisAPI
 
+@testable import LoadTesting
+
 #if canImport(Glibc)
     import Glibc
 #endif
-
-@testable import LoadTesting
 
 @Suite struct ScenarioTests {
     @Test(arguments: [
         (#"{"flows": [}"#, "line 1, column 12: } where a value should begin"),
         ("{\n// only this\n}", #"line 1: the scenario has no "flows""#),
         ("{\n\"flow\": []\n}", "line 2: flow is not known; did you mean flows?"),
-        ("{\"flows\": [\n{\"steps\": [\n{\"call\": \"load.Test/Ecko\"}]}]}",
-         "line 3: flows[0].steps[0].call is wrong: there is no method 'load.Test/Ecko' in the test's contract: did you mean load.Test/Echo?"),
-        ("{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\",\n\"request\": {\"unit\": 1}}]}]}",
-         "line 2: flows[0].steps[0].request"),
-        ("{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\",\n\"request\": {\"units\": \"${nobody}\"}}]}]}",
-         "line 2: flows[0].steps[0].request is wrong: ${nobody} is not known here; there are user, iteration"),
-        ("{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\", \"request\": {\n\"unit\": \"${user}\"}}]}]}",
-         "line 2: flows[0].steps[0].request.unit is no field of google.type.Money; did you mean units?"),
-        ("{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\",\n\"deadline\": 5}]}]}",
-         "line 2: flows[0].steps[0].deadline is 5; it must be a number and a unit"),
-        ("{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\",\n\"expect\": [\"NOTFOUND\"]}]}]}",
-         "line 2: flows[0].steps[0].expect[0] is \"NOTFOUND\", which is no status; did you mean NOT_FOUND?"),
-        ("{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\",\n\"save\": {\"x\": \"unit\"}}]}]}",
-         "line 2: flows[0].steps[0].save.x begins with unit, which google.type.Money does not have; it has currencyCode"),
-        ("{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\",\n\"messages\": 2}]}]}",
-         "line 2: flows[0].steps[0].messages is for methods that take a stream"),
-        ("{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\",\n\"metadata\": {\"Upper\": \"x\"}}]}]}",
-         "line 2: flows[0].steps[0].metadata.Upper has a name that is not lower-case"),
-        ("{\"flows\": [{\"steps\": [\n{\"pause\": \"9ms..1ms\"}]}]}",
-         "line 2: flows[0].steps[0].pause is \"9ms..1ms\"; it must be a time, or two such as 10ms..50ms, the shorter one first"),
-        ("{\"flows\": [{\"weight\":\n-1, \"steps\": [{\"pause\": \"1ms\"}]}]}", "line 2: flows[0].weight is -1; it must be"),
+        (
+            "{\"flows\": [\n{\"steps\": [\n{\"call\": \"load.Test/Ecko\"}]}]}",
+            "line 3: flows[0].steps[0].call is wrong: there is no method 'load.Test/Ecko' in the test's contract: did you mean load.Test/Echo?"
+        ),
+        (
+            "{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\",\n\"request\": {\"unit\": 1}}]}]}",
+            "line 2: flows[0].steps[0].request"
+        ),
+        (
+            "{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\",\n\"request\": {\"units\": \"${nobody}\"}}]}]}",
+            "line 2: flows[0].steps[0].request is wrong: ${nobody} is not known here; there are user, iteration"
+        ),
+        (
+            "{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\", \"request\": {\n\"unit\": \"${user}\"}}]}]}",
+            "line 2: flows[0].steps[0].request.unit is no field of google.type.Money; did you mean units?"
+        ),
+        (
+            "{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\",\n\"deadline\": 5}]}]}",
+            "line 2: flows[0].steps[0].deadline is 5; it must be a number and a unit"
+        ),
+        (
+            "{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\",\n\"expect\": [\"NOTFOUND\"]}]}]}",
+            "line 2: flows[0].steps[0].expect[0] is \"NOTFOUND\", which is no status; did you mean NOT_FOUND?"
+        ),
+        (
+            "{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\",\n\"save\": {\"x\": \"unit\"}}]}]}",
+            "line 2: flows[0].steps[0].save.x begins with unit, which google.type.Money does not have; it has currencyCode"
+        ),
+        (
+            "{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\",\n\"messages\": 2}]}]}",
+            "line 2: flows[0].steps[0].messages is for methods that take a stream"
+        ),
+        (
+            "{\"flows\": [{\"steps\": [{\"call\": \"load.Test/Echo\",\n\"metadata\": {\"Upper\": \"x\"}}]}]}",
+            "line 2: flows[0].steps[0].metadata.Upper has a name that is not lower-case"
+        ),
+        (
+            "{\"flows\": [{\"steps\": [\n{\"pause\": \"9ms..1ms\"}]}]}",
+            "line 2: flows[0].steps[0].pause is \"9ms..1ms\"; it must be a time, or two such as 10ms..50ms, the shorter one first"
+        ),
+        (
+            "{\"flows\": [{\"weight\":\n-1, \"steps\": [{\"pause\": \"1ms\"}]}]}",
+            "line 2: flows[0].weight is -1; it must be"
+        ),
         ("{\"flows\": [{\"weight\": 0, \"steps\": [{\"pause\": \"1ms\"}]}]}", "flows have no weight above 0"),
-        ("{\"feeders\": {\"a\":\n{\"file\": \"none.csv\"}}, \"flows\": []}", "line 2: feeders.a.file cannot be used: cannot read"),
+        (
+            "{\"feeders\": {\"a\":\n{\"file\": \"none.csv\"}}, \"flows\": []}",
+            "line 2: feeders.a.file cannot be used: cannot read"
+        ),
         ("{\"flows\": [\n]}", "line 1: flows has 0 elements; there must be 1 to 100"),
     ])
     func whatIsWrongIsSaidWithItsLineAndFieldAndWhatWouldBeRight(_ text: String, _ expected: String) {
@@ -65,7 +92,8 @@ import TrellisAPI
             random: SplitMix64(seed: 1, lane: 0)
         )
         let value = try JSONValue(
-            parsing: #"{"a": "${f.n}", "b": ["n=${f.n} ${id}", "$${raw}"], "c": "${env:WHO}-${user}-${iteration}", "d": 1}"#
+            parsing:
+                #"{"a": "${f.n}", "b": ["n=${f.n} ${id}", "$${raw}"], "c": "${env:WHO}-${user}-${iteration}", "d": 1}"#
         )
         let made = try JSONTemplate(value, scope).value(&variables)
         #expect(made.written() == #"{"a":42,"b":["n=42 7","${raw}"],"c":"me-3-9","d":1}"#)
@@ -75,7 +103,8 @@ import TrellisAPI
         let uuid = try TextTemplate("${uuid}", scope)
         #expect(try uuid.text(&variables) != (try uuid.text(&variables)))
         for (wrong, why) in [
-            ("${f.z}", "no column z"), ("${random:6:5}", "two whole numbers"), ("${env:NONE}", "environment has no NONE"),
+            ("${f.z}", "no column z"), ("${random:6:5}", "two whole numbers"),
+            ("${env:NONE}", "environment has no NONE"),
             ("${id", "no '}'"),
         ] {
             let error = #expect(throws: TemplateError.self) { try TextTemplate(wrong, scope) }
@@ -108,7 +137,11 @@ import TrellisAPI
             let seen = server.seen.withLock { $0["Echo"]! }
             #expect(seen.count == 13)
             #expect(seen[0].units == 99)
-            #expect(seen.dropFirst().map(\.currencyCode) == ["AAA", "AAA!", "BBB", "BBB!", "CCC", "CCC!"] + ["AAA", "AAA!", "BBB", "BBB!", "CCC", "CCC!"])
+            #expect(
+                seen.dropFirst().map(\.currencyCode) == ["AAA", "AAA!", "BBB", "BBB!", "CCC", "CCC!"] + [
+                    "AAA", "AAA!", "BBB", "BBB!", "CCC", "CCC!",
+                ]
+            )
             #expect(stride(from: 2, to: 13, by: 2).map { seen[$0].nanos } == [10, 20, 10, 20, 10, 20])
             #expect(stride(from: 2, to: 13, by: 2).allSatisfy { seen[$0].units == 99 })
             #expect(server.metadata.withLock { $0[1...4] } == ["me-AAA", "second", "me-BBB", "second"])

@@ -60,7 +60,9 @@ import Testing
 
     @Test func theNumberOfUsersFollowsTheStages() throws {
         let stages = try Stages.parse(["10@2s", "10..30@4s", "5@1s"], flag: "users", seconds: nil)
-        #expect([0, 1.9, 2, 4, 5.99, 6, 6.9, 9].map { stages.value(at: $0).rounded() } == [10, 10, 10, 20, 30, 5, 5, 5])
+        #expect(
+            [0, 1.9, 2, 4, 5.99, 6, 6.9, 9].map { stages.value(at: $0).rounded() } == [10, 10, 10, 20, 30, 5, 5, 5]
+        )
     }
 
     @Test(arguments: ["", "x", "-5", "5@", "5@10", "1..2..3@1s", "nan@1s", "5@0s", "1e9@1s", "..5@1s"])

@@ -15,11 +15,13 @@ enum CompareCommand {
     static var help: HelpPage {
         var page = HelpPage(
             usage: "trellis-load compare A.json B.json [FLAGS]",
-            summary: "Tells for each call how its rate and its percentiles changed from A to B, and what of that is noise. "
+            summary:
+                "Tells for each call how its rate and its percentiles changed from A to B, and what of that is noise. "
                 + "Exit code 5 when something is worse."
         )
         page.add(
-            text: "The noise is that between the intervals within each run. What differs from run to run (another placement "
+            text:
+                "The noise is that between the intervals within each run. What differs from run to run (another placement "
                 + "of threads, another state of caches, a neighbour) is not in it: run A twice and compare these first."
         )
         page.add("Flags", flags: flags)

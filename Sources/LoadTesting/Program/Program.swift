@@ -38,7 +38,9 @@ public enum LoadProgram {
         case "report": return try report(rest)
         case let other?:
             let guess = Suggestion.closest(to: other, among: commands).map { ": did you mean '\($0)'?" }
-            throw UsageError("unknown command '\(other)'" + (guess ?? "; there are \(commands.joined(separator: ", "))"))
+            throw UsageError(
+                "unknown command '\(other)'" + (guess ?? "; there are \(commands.joined(separator: ", "))")
+            )
         }
     }
 
@@ -56,14 +58,17 @@ public enum LoadProgram {
     private static let mode = Flag(
         "as",
         placeholder: "HOW",
-        help: "Whether the loads were on the server at the same time, so that rates add up, or one after another, so that "
+        help:
+            "Whether the loads were on the server at the same time, so that rates add up, or one after another, so that "
             + "times do. Default: by when they were.",
         choices: RunResult.MergeMode.allCases.map(\.rawValue)
     )
 
     private static func merge(_ words: [String]) throws -> Int32 {
         let flags = try ParsedFlags(words, flags: outputs + [mode])
-        guard flags.positional.count >= 2 else { throw UsageError("trellis-load merge A.json B.json ...: two at least") }
+        guard flags.positional.count >= 2 else {
+            throw UsageError("trellis-load merge A.json B.json ...: two at least")
+        }
         var results: [RunResult] = []
         for file in flags.positional { results.append(try RunResult.read(file)) }
         let mode = flags["as"].flatMap { RunResult.MergeMode(rawValue: $0) }
@@ -72,7 +77,9 @@ public enum LoadProgram {
 
     private static func report(_ words: [String]) throws -> Int32 {
         let flags = try ParsedFlags(words, flags: outputs)
-        guard flags.positional.count == 1 else { throw UsageError("trellis-load report RESULT.json: one file is needed") }
+        guard flags.positional.count == 1 else {
+            throw UsageError("trellis-load report RESULT.json: one file is needed")
+        }
         return try write(try RunResult.read(flags.positional[0]), flags)
     }
 

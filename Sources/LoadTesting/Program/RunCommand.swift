@@ -103,7 +103,9 @@ struct RunCommand {
         if let file = flags["protoset"] { return try Contract(file: file) }
         if flags["contract"] == "trellis" { return .trellis }
         let channel: Channel
-        do { channel = try Channel(address: address, configuration: plan.channel) } catch { throw UsageError("\(error)") }
+        do { channel = try Channel(address: address, configuration: plan.channel) } catch {
+            throw UsageError("\(error)")
+        }
         var metadata = Metadata()
         if flags["scenario"] == nil {
             for (name, value) in try RunFlags.metadata(flags) { value.constant.map { metadata.append(name, $0) } }
@@ -126,13 +128,18 @@ struct RunCommand {
         do { method = try contract.method(flags.positional[1]) } catch { throw UsageError("\(error)") }
         let text: String
         do {
-            text = content.hasPrefix("@") ? String(decoding: try Files.read(String(content.dropFirst())), as: UTF8.self) : content
+            text =
+                content.hasPrefix("@")
+                ? String(decoding: try Files.read(String(content.dropFirst())), as: UTF8.self) : content
         } catch {
             throw UsageError("\(error)")
         }
         let request: CallStep.Request
         do {
-            let template = try JSONTemplate(try CommentedJSON(text).value, TemplateScope(environment: Terminal.environment))
+            let template = try JSONTemplate(
+                try CommentedJSON(text).value,
+                TemplateScope(environment: Terminal.environment)
+            )
             if let constant = template.constant {
                 request = .bytes(try contract.pool.serialize(constant, as: method.input))
             } else {

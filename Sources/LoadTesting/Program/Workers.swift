@@ -113,7 +113,9 @@ final class WorkerProcesses: @unchecked Sendable {
 
     private func start(_ index: Int) throws -> Worker {
         var (input, output): ([Int32], [Int32]) = ([0, 0], [0, 0])
-        guard pipe(&input) == 0, pipe(&output) == 0 else { throw EventLoopError.system(operation: "pipe", code: -errno) }
+        guard pipe(&input) == 0, pipe(&output) == 0 else {
+            throw EventLoopError.system(operation: "pipe", code: -errno)
+        }
         for descriptor in [input[1], output[0]] { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         _ = fcntl(output[0], F_SETFL, O_NONBLOCK)
         var actions = posix_spawn_file_actions_t()

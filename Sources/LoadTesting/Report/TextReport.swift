@@ -35,7 +35,9 @@ struct TextReport {
         let total = result.total
         var lines = [""]
         for (key, value) in result.configuration where ["address", "load", "what"].contains(key) {
-            lines.append("  \(DisplayWidth.padded(key, to: 10))\(DisplayWidth.printable(value.text ?? value.written()))")
+            lines.append(
+                "  \(DisplayWidth.padded(key, to: 10))\(DisplayWidth.printable(value.text ?? value.written()))"
+            )
         }
         lines.append(
             "  measured  \(NumberText.grouped(total.calls)) calls in \(NumberText.digits(result.seconds)) s, "
@@ -61,7 +63,8 @@ struct TextReport {
 
     private var callTable: [String] {
         let title =
-            result.isOpenLoop ? "Latency, from when a call was to begin" : "Latency, from when a call began (closed loop)"
+            result.isOpenLoop
+            ? "Latency, from when a call was to begin" : "Latency, from when a call began (closed loop)"
         var table = TextTable(header: ["", "calls", "rate"] + Self.quantiles.map(\.name) + ["max", "failed"])
         func add(_ name: String, _ call: CallResult, _ histogram: Histogram, _ rate: String, _ failed: String) {
             table.add(
@@ -71,7 +74,8 @@ struct TextReport {
             )
         }
         func add(_ call: CallResult, what: String = "") {
-            let failed = call.failed == 0 ? "0" : "\(NumberText.grouped(call.failed)) (\(NumberText.percent(call.errorPart)))"
+            let failed =
+                call.failed == 0 ? "0" : "\(NumberText.grouped(call.failed)) (\(NumberText.percent(call.errorPart)))"
             add(what + call.name, call, call.latency, NumberText.rate(result.rate(call)), failed)
             if result.isOpenLoop { add("  service time", call, call.serviceTime, "", "") }
             if call.failed > 0 { add("  failed", call, call.failedLatency, "", "") }
@@ -92,7 +96,8 @@ struct TextReport {
             for status in failed.prefix(Self.errorsShown) {
                 let code = StatusCode(rawValue: status.code)?.name ?? "\(status.code)"
                 let expected = status.isError ? "" : " (expected)"
-                let line = "  \(NumberText.grouped(status.count))  \(code)\(expected)  \(DisplayWidth.printable(status.message))"
+                let line =
+                    "  \(NumberText.grouped(status.count))  \(code)\(expected)  \(DisplayWidth.printable(status.message))"
                 lines.append(width.map { DisplayWidth.truncated(line, to: $0) } ?? line)
             }
             if failed.count > Self.errorsShown { lines.append("  and \(failed.count - Self.errorsShown) more kinds") }

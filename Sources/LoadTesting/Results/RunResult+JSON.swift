@@ -286,6 +286,12 @@ struct ResultReader {
                 throw member.wrong("min", "a value of the first slot, and max one of the last")
             }
         }
-        return SparseHistogram(slots: slots, count: sum, sum: try member.count("sum", most: .max), minimum: low, maximum: high)
+        return SparseHistogram(
+            slots: slots,
+            count: sum,
+            sum: try member.count("sum", most: .max),
+            minimum: low,
+            maximum: high
+        )
     }
 }

@@ -32,7 +32,9 @@ extension RunResult {
                 )
             }
             guard result.isOpenLoop == all.isOpenLoop else {
-                throw UsageError("one result is of an open loop, another of a closed one: their latencies differ in kind")
+                throw UsageError(
+                    "one result is of an open loop, another of a closed one: their latencies differ in kind"
+                )
             }
             var offset = 0
             var later = 0.0

@@ -73,7 +73,7 @@ final class Engine: Sendable {
         let begin = max(begin ?? 0, loops[0].now + 1_000_000)
         let total = loops.count * plan.process.count
         let machine = MachineLoad()
-        let epoch = Instant.now().microseconds + Int64(begin + plan.warmup - loops[0].now) / 1000
+        let epoch = Instant.now().microseconds + (Int64(begin + plan.warmup) - Int64(loops[0].now)) / 1000
         let watching = Task { await monitor?.watch(from: begin + plan.warmup, every: plan.interval) }
         let parts = await withTaskGroup(of: Lane.Part.self) { tasks in
             for (index, loop) in loops.enumerated() {

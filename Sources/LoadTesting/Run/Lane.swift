@@ -401,7 +401,9 @@ final class Lane: @unchecked Sendable {
         while interval < current || (isLast && interval == current) {
             var progress = Progress(interval: interval, inFlight: UInt64(inFlight))
             for index in calls.indices {
-                guard let closed = calls[index].advance(to: interval + 1) ?? calls[index].closed(interval) else { continue }
+                guard let closed = calls[index].advance(to: interval + 1) ?? calls[index].closed(interval) else {
+                    continue
+                }
                 progress.calls += closed.calls
                 progress.failed += closed.failed
                 var sum = progress.latency.dense

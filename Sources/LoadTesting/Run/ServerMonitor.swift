@@ -22,7 +22,9 @@ struct ServerMonitor: Sendable {
 
     /// Reads `http://HOST:PORT/PATH`.
     init(url: String) throws(UsageError) {
-        let wrong = UsageError("--server-metrics: '\(url)' is not http://HOST:PORT/PATH, such as http://127.0.0.1:7071/metrics")
+        let wrong = UsageError(
+            "--server-metrics: '\(url)' is not http://HOST:PORT/PATH, such as http://127.0.0.1:7071/metrics"
+        )
         guard url.hasPrefix("http://") else { throw wrong }
         let rest = url.dropFirst("http://".count)
         let slash = rest.firstIndex(of: "/") ?? rest.endIndex

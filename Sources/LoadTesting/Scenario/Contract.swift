@@ -48,7 +48,8 @@ struct Contract: Sendable {
         }
         if found.count > 1 {
             throw TemplateError(
-                description: "'\(path)' could be of \(found.map(\.fullName).joined(separator: " or ")): write it in full"
+                description:
+                    "'\(path)' could be of \(found.map(\.fullName).joined(separator: " or ")): write it in full"
             )
         }
         if let method = found.first?.methods.first(where: { $0.name == parts[1] }) { return method }
@@ -75,7 +76,7 @@ struct ReflectionClient {
     func contract() async throws(UsageError) -> Contract {
         do {
             return try await contract(version: "v1")
-        } catch where error.code == .unimplemented {
+        } catch  where error.code == .unimplemented {
             do { return try await contract(version: "v1alpha") } catch { throw Self.failure(error) }
         } catch {
             throw Self.failure(error)

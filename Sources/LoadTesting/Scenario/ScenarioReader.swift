@@ -44,7 +44,8 @@ struct ScenarioReader {
     }
 
     /// The members of an object, whose names must be among those that are known.
-    private func object(_ value: JSONValue, _ path: [String], _ known: [String]) throws(UsageError) -> [String: JSONValue]
+    private func object(_ value: JSONValue, _ path: [String], _ known: [String]) throws(UsageError) -> [String:
+        JSONValue]
     {
         guard let members = value.members else { throw wrong(path, "is \(value.kind); it must be an object") }
         for member in members where !known.contains(member.key) {

@@ -98,7 +98,14 @@ struct Comparison {
                 } else {
                     .tooShort
                 }
-            return Row(call: old.name, figure: figures[index], before: was, after: now, bounds: bounds, verdict: verdict)
+            return Row(
+                call: old.name,
+                figure: figures[index],
+                before: was,
+                after: now,
+                bounds: bounds,
+                verdict: verdict
+            )
         }
     }
 

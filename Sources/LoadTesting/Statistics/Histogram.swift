@@ -65,7 +65,9 @@ public struct Histogram: Sendable, Equatable {
             self = other
             return
         }
-        for index in Self.index(of: other.lowest)...Self.lastIndex(other.maximum) { counts[index] &+= other.counts[index] }
+        for index in Self.index(of: other.lowest)...Self.lastIndex(other.maximum) {
+            counts[index] &+= other.counts[index]
+        }
         take(other.count, other.sum, other.lowest, other.maximum)
     }
 
