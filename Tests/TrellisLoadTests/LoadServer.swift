@@ -29,7 +29,6 @@ final class LoadServer: Sendable {
     init() async throws {
         group = try EventLoopGroup(count: 1, name: "server")
         let router = Router()
-        server = RPCServer(group: group, configuration: ServerConfiguration(), router: router)
         let place = Mutex<LoadServer?>(nil)
         let note: @Sendable (String, Money, ServerContext) -> Int = { method, request, context in
             place.withLock { $0 }!.note(method, request, context)
@@ -75,6 +74,7 @@ final class LoadServer: Sendable {
                 try await responses.send(request)
             }
         }
+        server = RPCServer(group: group, configuration: ServerConfiguration(), router: router)
         try await server.start()
         address = try server.listen(host: "127.0.0.1", port: 0).description
         place.withLock { $0 = self }

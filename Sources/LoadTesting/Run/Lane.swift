@@ -104,7 +104,11 @@ final class Lane: @unchecked Sendable {
         flows = plan.scenario.flows.map { Recorder(name: $0.name, method: "") }
         random = SplitMix64(seed: plan.seed, lane: number)
         chooser = FlowChooser(plan.scenario.flows.map(\.weight))
-        tickets = plan.count.map { RunPlan.share(of: $0, lane: number, lanes: count) } ?? .max
+        // A lane without a user can use no ticket.
+        var holders = count
+        if case .closed(let users) = plan.load { holders = min(count, Int(users.highest.rounded())) }
+        tickets =
+            plan.count.map { number < holders ? RunPlan.share(of: $0, lane: number, lanes: holders) : 0 } ?? .max
         maxInFlight = Int(RunPlan.share(of: UInt64(plan.maxInFlight), lane: number, lanes: count))
     }
 
@@ -135,6 +139,7 @@ final class Lane: @unchecked Sendable {
         if now >= begin, cpu == nil, now >= windowBegin { cpu = (threadTime(), now) }
         if !plan.load.isOpen, measures(clockDue) { generator.lag.record(now - min(now, clockDue)) }
         if now >= windowEnd { endWindow(now) }
+        if tickets == 0, now >= windowBegin { stopSending() }
         if isSending, now >= begin, !plan.load.isOpen { admitUsers(now) }
         report(now)
         if !isSending, inFlight == 0 || now >= drainEnd { return finish() }

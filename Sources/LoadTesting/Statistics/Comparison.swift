@@ -57,11 +57,11 @@ struct Comparison {
     /// All figures of the calls that both results have.
     ///
     /// - Parameter leastChange: differences below this part of the value before do not count, however sure they are.
-    static func rows(_ before: RunResult, _ after: RunResult, leastChange: Double, seed: UInt64 = 1) -> [Row] {
+    static func rows(_ before: RunResult, _ after: RunResult, leastChange: Double, draws: Int = draws) -> [Row] {
         (before.calls + before.flows).flatMap { old -> [Row] in
             let all = after.calls + after.flows
             guard let new = all.first(where: { $0.name == old.name && $0.method == old.method }) else { return [] }
-            return rows(old, before, new, after, leastChange, seed)
+            return rows(old, before, new, after, leastChange, draws)
         }
     }
 
@@ -71,7 +71,7 @@ struct Comparison {
         _ new: CallResult,
         _ after: RunResult,
         _ leastChange: Double,
-        _ seed: UInt64
+        _ draws: Int
     ) -> [Row] {
         let quantiles = figures.compactMap { figure -> Double? in
             if case .quantile(let value, _) = figure { value } else { nil }
@@ -79,7 +79,7 @@ struct Comparison {
         let values = [(old, before), (new, after)].map { call, result in
             [result.rate(call)] + call.latency.values(atQuantiles: quantiles).map { Double($0) }
         }
-        let drawn = drawn(Sample(old, before), Sample(new, after), quantiles, seed)
+        let drawn = drawn(Sample(old, before), Sample(new, after), quantiles, draws)
         return figures.indices.map { index in
             let (was, now) = (values[0][index], values[1][index])
             var bounds: ClosedRange<Double>?
@@ -130,10 +130,10 @@ struct Comparison {
         _ old: Sample,
         _ new: Sample,
         _ quantiles: [Double],
-        _ seed: UInt64
+        _ draws: Int
     ) -> [[Double]]? {
         guard min(old.intervals.count, new.intervals.count) >= intervalsMin else { return nil }
-        var random = SplitMix64(seed: seed, lane: 0)
+        var random = SplitMix64(seed: 1, lane: 0)
         var result = [[Double]](repeating: [], count: quantiles.count + 1)
         var histogram = Histogram()
         func draw(_ sample: Sample, _ random: inout SplitMix64) -> [Double] {
