@@ -53,10 +53,15 @@ struct Contract: Sendable {
             )
         }
         if let method = found.first?.methods.first(where: { $0.name == parts[1] }) { return method }
-        let all = pool.services.flatMap { service in service.methods.map { "\(service.fullName)/\($0.name)" } }
+        // What was meant may be written in full or by the last part of the service's name.
+        let all = pool.services.flatMap { service in
+            service.methods.map { (full: "\(service.fullName)/\($0.name)", short: "\(service.name)/\($0.name)") }
+        }
         let guess =
-            Suggestion.closest(to: path, among: all)
-            ?? all.first { $0.hasSuffix("/\(parts.last ?? "")") || $0.hasSuffix(".\(path)") }
+            Suggestion.closest(to: path, among: all.map(\.full), limit: max(1, path.count / 3))
+            ?? Suggestion.closest(to: path, among: all.map(\.short)).flatMap { guess in
+                all.first { $0.short == guess }?.full
+            } ?? all.first { $0.full.hasSuffix("/\(parts.last ?? "")") }?.full
         throw TemplateError(
             description: "there is no method '\(path)' in \(source)"
                 + (guess.map { ": did you mean \($0)?" } ?? "; write it as package.Service/Method")
