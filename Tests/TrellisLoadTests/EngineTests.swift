@@ -83,10 +83,8 @@ import TrellisAPI
         try await withLoadServer { server in
             let plan = try server.plan(Self.one("Echo"), .rate(100, seconds: 1))
             let engine = try Engine(plan)
-            async let running = engine.run()
-            try await Task.sleep(for: .milliseconds(300))
-            engine.block(for: 300_000_000)
-            let result = try await running
+            engine.block(after: .milliseconds(300), for: 300_000_000)
+            let result = try await engine.run()
             await engine.close()
             let call = result.calls[0]
             #expect(call.calls == 100)
@@ -95,6 +93,18 @@ import TrellisAPI
             #expect(call.latency.value(atQuantile: 0.85) > call.serviceTime.value(atQuantile: 0.85) + 50_000_000)
             #expect(result.generator.lag.maximum > 250_000_000)
             #expect(Finding.all(result).contains { $0.kind == .saturated && $0.text.contains("lagged") })
+        }
+    }
+
+    @Test func whatWasDueBeforeTheEndIsSentEvenWhenTheGeneratorWakesAfterIt() async throws {
+        try await withLoadServer { server in
+            let engine = try Engine(try server.plan(Self.one("Echo"), .rate(100, seconds: 1)))
+            engine.block(after: .milliseconds(800), for: 400_000_000)
+            let result = try await engine.run()
+            await engine.close()
+            #expect(result.generator.scheduled == 100 && result.calls[0].calls == 100)
+            #expect(server.count("Echo") == 100)
+            #expect(result.calls[0].intervals.contains { $0.index > 0 })
         }
     }
 

@@ -96,7 +96,7 @@ final class LoadServer: Sendable {
     }
 
     /// The contract of the methods above: Money out of Trellis's own descriptors, and a service made for it.
-    static let contract: Contract = {
+    static let contract = Result { () throws -> Contract in
         func field(_ number: Int, _ bytes: [UInt8]) -> [UInt8] { [UInt8(number << 3 | 2), UInt8(bytes.count)] + bytes }
         func text(_ number: Int, _ text: String) -> [UInt8] { field(number, Array(text.utf8)) }
         func method(_ name: String, _ client: Bool, _ server: Bool) -> [UInt8] {
@@ -114,14 +114,13 @@ final class LoadServer: Sendable {
         let file =
             text(1, "load.proto") + text(2, "load") + text(3, "google/type/money.proto") + [6 << 3 | 2] + size + service
         let money = DescriptorPool.trellis.file(containing: "google.type.Money")!.serialized
-        // swift-format-ignore: NeverUseForceTry
-        return Contract(pool: try! DescriptorPool(files: [money, file]), source: "the test's contract")
-    }()
+        return Contract(pool: try DescriptorPool(files: [money, file]), source: "the test's contract")
+    }
 
     /// A scenario out of text, as a file would have it.
     static func scenario(_ text: String, folder: String = "/tmp") throws -> Scenario {
         var reader = try ScenarioReader(text, name: "\(folder)/scenario.json") { $0 == "WHO" ? "me" : nil }
-        return try reader.read(contract)
+        return try reader.read(try contract.get())
     }
 
     /// A plan against this server that is as short as can be; tests change what they are about.
@@ -169,12 +168,14 @@ extension LoadModel {
 }
 
 extension Engine {
-    /// Keeps all threads from their work for so many nanoseconds.
-    func block(for nanoseconds: UInt64) {
+    /// Keeps all threads from their work for some time, after some time.
+    func block(after delay: Duration, for nanoseconds: UInt64) {
         for loop in group.loops {
             loop.submit {
-                let end = loop.now + nanoseconds
-                while loop.now < end {}
+                _ = loop.schedule(after: delay) {
+                    let end = loop.now + nanoseconds
+                    while loop.now < end {}
+                }
             }
         }
     }

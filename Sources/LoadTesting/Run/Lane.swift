@@ -48,7 +48,7 @@ final class Lane: @unchecked Sendable {
     var flows: [Recorder]
     private var generator = GeneratorResult()
     var random: SplitMix64
-    private let chooser: FlowChooser
+    let chooser: FlowChooser
 
     private var tickets: UInt64
     private(set) var iterations = 0
@@ -63,7 +63,7 @@ final class Lane: @unchecked Sendable {
     private(set) var isDone = false
     private(set) var fault: UsageError?
     private var endedEarly = ""
-    private var lastEnd: UInt64 = 0
+    var lastEnd: UInt64 = 0
     /// When calls under way are not waited for any more.
     private var drainEnd = UInt64.max
 
@@ -149,10 +149,12 @@ final class Lane: @unchecked Sendable {
         clock?.set(at: clockDue)
     }
 
-    private func measures(_ time: UInt64) -> Bool { time >= windowBegin && time < windowEnd }
+    func measures(_ time: UInt64) -> Bool { time >= windowBegin && time < windowEnd }
 
     private func endWindow(_ now: UInt64) {
         guard isSending else { return }
+        // What was due before the end is part of the load, however late this lane is.
+        send()
         isSending = false
         drainEnd = now + plan.drain
         settleThread(now)
@@ -173,8 +175,8 @@ final class Lane: @unchecked Sendable {
         let now = loop.now
         endedEarly = reason
         windowEnd = min(windowEnd, max(now, windowBegin))
-        nextArrival = nil
         endWindow(now)
+        nextArrival = nil
     }
 
     /// Gives up waiting for calls that are under way.
@@ -338,64 +340,6 @@ final class Lane: @unchecked Sendable {
         users.remove(user)
     }
 
-    // MARK: Iterations
-
-    /// Does one of the flows.
-    ///
-    /// - Returns: whether the server could not be reached.
-    @discardableResult
-    private func iterate(user: Int, channel: Channel, intended: UInt64) async -> Bool {
-        let index = chooser.choose(&random)
-        let flow = plan.scenario.flows[index]
-        guard flow.needsVariables || flow.isCounted else {
-            // The common case of one call that is the same each time.
-            guard case .call(let call) = flow.steps[0] else { return false }
-            return await perform(call, on: channel, intended: intended).isUnreachable
-        }
-        let begun = loop.now
-        var variables = Variables(saved: saved, rows: [:], user: user, iteration: iterations, random: random)
-        for feeder in plan.scenario.feeders {
-            guard let row = feeder.take(&random) else {
-                stop("the rows of the feeder \(feeder.name) are used up")
-                return false
-            }
-            variables.rows[feeder.name] = row
-        }
-        variables.random = SplitMix64(seed: random.next(), lane: 0)
-        let outcome = await run(flow.steps, on: channel, intended: intended, &variables)
-        if flow.isCounted { record(outcome, flow: index, intended: intended, begun: begun) }
-        return outcome.isUnreachable
-    }
-
-    /// Notes how a call ended.
-    func record(_ outcome: borrowing CallOutcome, call: Int, intended: UInt64, begun: UInt64) {
-        guard !isDone else { return }
-        let now = loop.now
-        lastEnd = now
-        if now >= windowBegin, now <= windowEnd { calls[call].recordEnd() }
-        guard measures(intended) else { return }
-        calls[call].record(
-            outcome,
-            latency: now - min(now, intended),
-            serviceTime: now - min(now, begun),
-            interval: Int((now - windowBegin) / plan.interval)
-        )
-    }
-
-    /// Notes how an iteration of several steps ended.
-    private func record(_ outcome: borrowing CallOutcome, flow: Int, intended: UInt64, begun: UInt64) {
-        guard !isDone else { return }
-        let now = loop.now
-        if now >= windowBegin, now <= windowEnd { flows[flow].recordEnd() }
-        guard measures(intended) else { return }
-        flows[flow].record(
-            outcome,
-            latency: now - min(now, intended),
-            serviceTime: now - min(now, begun),
-            interval: Int((now - windowBegin) / plan.interval)
-        )
-    }
-
     // MARK: Progress
 
     /// Tells the board of the intervals that are over.
@@ -421,24 +365,5 @@ final class Lane: @unchecked Sendable {
             board.report(progress)
             interval += 1
         }
-    }
-}
-
-/// Takes flows at random by their weights.
-struct FlowChooser {
-    private let sums: [Double]
-
-    init(_ weights: [Double]) {
-        var sum = 0.0
-        sums = weights.map { weight in
-            sum += weight
-            return sum
-        }
-    }
-
-    func choose(_ random: inout SplitMix64) -> Int {
-        guard sums.count > 1, let total = sums.last else { return 0 }
-        let value = Double.random(in: 0..<total, using: &random)
-        return sums.firstIndex { value < $0 } ?? sums.count - 1
     }
 }
