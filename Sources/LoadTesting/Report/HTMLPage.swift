@@ -31,7 +31,7 @@ enum HTMLPage {
         th{font-weight:560;color:var(--soft);font-size:12.5px;text-align:right;padding:6px 10px;border-bottom:1px solid
         var(--line);white-space:nowrap}td{text-align:right;padding:7px 10px;border-bottom:1px solid var(--grid);
         white-space:nowrap}tr:last-child td{border-bottom:0}th:first-child,td:first-child{text-align:left;padding-left:0}
-        td.text,th.text{text-align:left;white-space:normal;overflow-wrap:anywhere}tr.sub td{color:var(--soft);border-bottom:0}
+        td.text,th.text{text-align:left;white-space:normal;overflow-wrap:anywhere}tr.sub td{color:var(--soft);padding-top:0}tr.sub0 td{border-bottom:0}
         .bad-text{color:var(--bad)}.picker{display:flex;flex-wrap:wrap;gap:6px;margin:22px 0 4px}
         .picker button{font:inherit;font-size:13px;padding:4px 12px;border-radius:99px;border:1px solid var(--line);
         background:var(--card);color:var(--ink);cursor:pointer}.picker button[aria-pressed=true]{background:var(--ink);
@@ -61,8 +61,8 @@ enum HTMLPage {
         function decades(lo,hi){const out=[];for(let e=Math.floor(Math.log10(lo));10**e<=hi*1.0001;e++)for(const m of[1,2,5]){
         const v=m*10**e;if(v>=lo*.999&&v<=hi*1.001)out.push(v)}return out}
         // One chart: lines over x, with a grid, an axis each, and what is under the pointer.
-        function chart({lines,x,y,xTicks,yTicks,xText,yText,logX,logY,area,height=250,xTip,marks=[]}){
-        const W=1040,H=height,L=64,R=14,T=10,B=30,all=lines.flatMap(l=>l.points);
+        function chart({lines,x,y,xTicks,yTicks,xText,yText,logX,logY,area,height=250,xTip,marks=[],part=1}){
+        const W=Math.max(300,Math.min(1072,innerWidth-48)*part-38),H=height,L=64,R=14,T=10,B=30,all=lines.flatMap(l=>l.points);
         const[x0,x1]=x,[y0,y1]=y,lx=v=>logX?Math.log10(v):v,ly=v=>logY?Math.log10(Math.max(v,y0)):v;
         const X=v=>L+(lx(v)-lx(x0))/(lx(x1)-lx(x0)||1)*(W-L-R),Y=v=>H-B-(ly(v)-ly(y0))/(ly(y1)-ly(y0)||1)*(H-T-B);
         const svg=S("svg",{viewBox:`0 0 ${W} ${H}`,role:"img"});
@@ -88,12 +88,11 @@ enum HTMLPage {
         $("div",{class:"key"},...lines.filter(l=>l.points.length).map(l=>{const i=$("i");i.style.background=l.colour;return $("span",{},i,l.name)})),svg)}
         function over(c,index){const by=new Map(c.intervals.map(i=>[i[0],i]));return[...by.values()].map(i=>[(i[0]+.5)*D.interval,i[index]])}
         // Intervals without calls are gaps in latency and zero in rate.
-        function rates(c,index){const n=Math.max(Math.ceil(D.seconds/D.interval-1e-6),1+Math.max(-1,...c.intervals.map(i=>i[0])));
+        function rates(c,index){const n=Math.ceil(D.seconds/D.interval-1e-6);
         const by=new Map(c.intervals.map(i=>[i[0],i])),out=[];for(let k=0;k<n;k++){const left=Math.min(D.interval,D.seconds-k*D.interval);
-        if(left<D.interval*.999&&!(by.get(k)))continue;const span=left>0.001?left:D.interval;
-        out.push([(k+.5)*D.interval,((by.get(k)||[])[index]||0)/span])}return out}
+        if(left<D.interval*.2&&n>1)continue;out.push([k*D.interval+left/2,((by.get(k)||[])[index]||0)/left])}return out}
         function draw(c){const box=$("div"),end=Math.max(D.seconds,D.interval,...c.intervals.map(i=>(i[0]+1)*D.interval)),
-        sec=v=>+v.toPrecision(4)+" s",time={x:[0,end],xTicks:steps(end,8).filter(v=>v<=end),xText:sec,
+        sec=v=>+v.toPrecision(4)+" s",time={x:[0,end],xTicks:steps(end,innerWidth<700?4:8).filter(v=>v<=end),xText:sec,
         marks:end>D.seconds*1.001?[{x:D.seconds}]:[]};
         const lat=[["p50",3],["p90",4],["p99",5],["max",6]].map(([name,i],k)=>({name,colour:C[[0,4,2,3][k]],points:over(c,i)}));
         const values=lat.flatMap(l=>l.points.map(p=>p[1])).filter(v=>v>0),lo=Math.min(...values,1e9),hi=Math.max(...values,1);
@@ -101,7 +100,7 @@ enum HTMLPage {
         const y=[nice(lo,false),nice(hi,true)];if(y[0]===y[1])y[1]*=2;let ticks=decades(y[0],y[1]);
         if(ticks.length>9)ticks=ticks.filter(v=>Math.abs(Math.log10(v)-Math.round(Math.log10(v)))<1e-6);
         if(values.length)box.append(card("Latency over time",(D.openLoop?"From when each call was to begin to its end":"From when each call began to its end")+
-        ", by when it ended. Logarithmic.",lat,chart({...time,lines:lat,y,yTicks:ticks,yText:(v,exact)=>exact?dur(v):axisDur(v),logY:true,
+        ", by when it ended. Logarithmic."+(end>D.seconds*1.001?" After the dashed line: calls that ended late.":""),lat,chart({...time,lines:lat,y,yTicks:ticks,yText:(v,exact)=>exact?dur(v):axisDur(v),logY:true,
         xTip:v=>"at "+sec(v)})));
         const thr=[{name:"calls that ended",colour:C[0],points:rates(c,1)},{name:"failed",colour:"var(--bad)",points:c.failed?rates(c,2):[]}];
         const top=Math.max(...thr.flatMap(l=>l.points.map(p=>p[1])),1e-9),yt=steps(top*1.05,4);
@@ -130,7 +129,7 @@ enum HTMLPage {
         tile(total.failed?digits(100*total.failed/total.calls)+" %":"none","failed")));
         const rows=[],cls=[];for(const[list,kind]of[[D.calls.length>2?[...D.calls.slice(1),total]:D.calls.slice(1),""],[D.flows,"flow "]])for(const c of list){
         rows.push([kind+c.name,num(c.calls),rate(c.rate),...c.latency.map(dur),c.failed?num(c.failed):"0"]);cls.push(D.openLoop||c.messages?"sub0":"");
-        if(D.openLoop){rows.push(["service time","","",...c.serviceTime.map(dur),""]);cls.push("sub")}
+        if(D.openLoop){rows.push(["service time","","",...c.serviceTime.map(dur),""]);cls.push(c.messages?"sub sub0":"sub")}
         if(c.messages){rows.push(["messages","","",...c.messages.map(dur),""]);cls.push("sub")}}
         main.append($("section",{class:"card"},$("h2",{},"Calls"),$("div",{class:"scroll"},table(["","calls","rate","p50","p90","p99","p99.9","p99.99","max","failed"],rows,cls))));
         const place=$("div"),pick=$("div",{class:"picker",role:"group"}),kinds=D.calls.length>2?[...D.calls,...D.flows]:[D.calls[1]||total,...D.flows];
@@ -140,8 +139,8 @@ enum HTMLPage {
         if(D.server.length){const s=D.server,end=Math.max(D.seconds,...s.map(v=>v.second)),sec=v=>+v.toPrecision(4)+" s",
         cpu=[{name:"processors in use",colour:C[4],points:s.map(v=>[v.second,v.processors])}],mem=[{name:"resident memory",colour:C[3],points:s.map(v=>[v.second,v.residentBytes/1048576])}];
         const pair=$("div",{class:"pair"});for(const[lines,title,text,unit]of[[cpu,"Server: processors","1 is one processor all the time.",""],[mem,"Server: memory","Resident set."," MiB"]]){
-        const t=steps(Math.max(...lines[0].points.map(p=>p[1]),1e-9)*1.1,4);pair.append(card(title,text,lines,chart({lines,x:[0,end],xTicks:steps(end,5).filter(v=>v<=end),xText:sec,
-        y:[0,t.at(-1)],yTicks:t,yText:v=>short(v)+unit,area:true,height:300,xTip:v=>"at "+sec(v)})))}main.append(pair)}
+        const t=steps(Math.max(...lines[0].points.map(p=>p[1]),1e-9)*1.1,4);pair.append(card(title,text,lines,chart({lines,x:[0,end],xTicks:steps(end,4).filter(v=>v<=end),xText:sec,
+        y:[0,t.at(-1)],yTicks:t,yText:v=>short(v)+unit,area:true,height:200,part:innerWidth>860?.493:1,xTip:v=>"at "+sec(v)})))}main.append(pair)}
         const g=D.generator;main.append($("section",{class:"card"},$("h2",{},"The generator and what was asked of it"),$("div",{class:"scroll"},table(["setting",""],[
         ...Object.entries(conf).map(([k,v])=>[k,typeof v==="string"?v:JSON.stringify(v)]),
         ["threads on a processor",g.threads.map(t=>digits(100*t)+" %").join(", ")],["late, p99 and most",dur(g.lagP99)+", "+dur(g.lagMax)],
