@@ -1,6 +1,7 @@
 import EventLoop
 import Files
 import RPC
+import Synchronization
 import Testing
 import TrellisAPI
 
@@ -137,14 +138,16 @@ import TrellisAPI
 
     @Test func usersComeAndGoWithTheStages() async throws {
         try await withLoadServer { server in
-            let text = #"{"flows": [{"steps": [{"call": "load.Test/Slow", "request": {"units": 5}}]}]}"#
-            let stages = Stages([Stage(from: 1, to: 1, seconds: 0.3), Stage(from: 9, to: 9, seconds: 0.3)])
-            var plan = try server.plan(text, .closed(users: stages))
-            plan.interval = 300_000_000
-            let result = try await LoadServer.run(plan)
+            let request = #"{"currencyCode": "${user}", "units": 5}"#
+            let text = #"{"flows": [{"steps": [{"call": "load.Test/Slow", "request": \#(request)}]}]}"#
+            let stages = Stages([1, 9, 1].map { Stage(from: $0, to: $0, seconds: 0.3) })
+            let result = try await LoadServer.run(try server.plan(text, .closed(users: stages)))
             #expect(result.generator.highestInFlight == 9)
-            let calls = result.calls[0].intervals.map(\.calls)
-            #expect(calls.count >= 2 && calls[1] > calls[0])
+            let users = server.seen.withLock { $0["Slow"]!.map(\.currencyCode) }
+            #expect(Set(users) == Set((0..<9).map { "\($0)" }))
+            // Before the others came and after they went there was the first one.
+            #expect(users.first == "0" && users.last == "0")
+            #expect(result.calls[0].calls == UInt64(users.count))
         }
     }
 

@@ -73,6 +73,24 @@ import TrellisAPI
         #expect(error!.description.contains(expected), "\(error!)")
     }
 
+    @Test func whatIsBeyondALimitIsRefusedWithTheLimit() throws {
+        let step = #"{"call": "load.Test/Sum", "messages": COUNT}"#
+        func flows(_ count: Int, _ step: String) -> String {
+            let flow = (0..<count).map { #"{"name": "\#($0)", "steps": [\#(step)]}"# }
+            return #"{"flows": [\#(flow.joined(separator: ","))]}"#
+        }
+        let most = step.replacing("COUNT", with: "\(ScenarioReader.messagesMax)")
+        #expect(try LoadServer.scenario(flows(ScenarioReader.flowsMax, most)).flows.count == ScenarioReader.flowsMax)
+        for text in [
+            flows(ScenarioReader.flowsMax + 1, most),
+            flows(1, step.replacing("COUNT", with: "\(ScenarioReader.messagesMax + 1)")),
+            flows(1, (0...ScenarioReader.stepsMax).map { _ in #"{"pause": "1ms"}"# }.joined(separator: ",")),
+        ] {
+            let error = #expect(throws: UsageError.self) { try LoadServer.scenario(text) }
+            #expect(error!.description.contains("1 to "))
+        }
+    }
+
     @Test func commentsKeepLinesAndAreNotSeenInStrings() throws {
         let text = "{ // one\n/* two\n*/ \"a\": \"// no /* comment\", /**/ \"b\": [1, /* x */ {\"c\":\n2}]}"
         let document = try CommentedJSON(text)

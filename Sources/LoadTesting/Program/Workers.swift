@@ -234,21 +234,31 @@ final class ParentLink: @unchecked Sendable {
         loop = try EventLoop.startThread(name: "parent")
         interrupts = try Interrupts(interrupt)
         loop.submit { [self] in
-            watcher = try? loop.watch(0) { [unowned self] _ in
-                var chunk = [UInt8](repeating: 0, count: 256)
-                let count = Glibc.read(0, &chunk, chunk.count)
-                guard count > 0 else {
-                    // Nobody is left to tell the result to.
-                    exit(ExitCode.failure)
+            do throws(EventLoopError) {
+                watcher = try loop.watch(0) { [unowned self] _ in
+                    read()
                 }
-                text += chunk[..<count]
-                let words = String(decoding: text, as: UTF8.self).split(separator: " ")
-                guard text.last == 0x0A, words.count == 2, let time = UInt64(words[1].dropLast()) else { return }
-                begun = time
-                waiting.take()?.resume(returning: time)
+            } catch {
+                // Without the time to begin there is nothing to do.
+                Terminal.print("trellis-load: \(error)", to: .error)
+                exit(ExitCode.failure)
             }
             watcher?.interest = .readable
         }
+    }
+
+    private func read() {
+        var chunk = [UInt8](repeating: 0, count: 256)
+        let count = Glibc.read(0, &chunk, chunk.count)
+        guard count > 0 else {
+            // Nobody is left to tell the result to.
+            exit(ExitCode.failure)
+        }
+        text += chunk[..<count]
+        let words = String(decoding: text, as: UTF8.self).split(separator: " ")
+        guard text.last == 0x0A, words.count == 2, let time = UInt64(words[1].dropLast()) else { return }
+        begun = time
+        waiting.take()?.resume(returning: time)
     }
 
     /// When to begin, on the monotonic clock.
