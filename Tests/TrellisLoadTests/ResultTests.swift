@@ -144,12 +144,22 @@ import Testing
 
     @Test func aChangeIsToldFromNoise() {
         let before = Self.result(latency: 1e6, rate: 200, seed: 1)
-        let rows = Comparison.rows(before, Self.result(latency: 1.3e6, rate: 160, seed: 2), leastChange: 0.02, draws: 400)
+        let rows = Comparison.rows(
+            before,
+            Self.result(latency: 1.3e6, rate: 160, seed: 2),
+            leastChange: 0.02,
+            draws: 400
+        )
         #expect(rows.map(\.figure.name) == ["rate", "p50", "p90", "p99", "p99.9"])
         #expect(rows[0].verdict == .worse && rows[1].verdict == .worse && rows[2].verdict == .worse)
         #expect(abs(rows[0].change + 0.2) < 0.05)
         #expect(rows[1].bounds!.contains(rows[1].change))
-        let back = Comparison.rows(Self.result(latency: 1.3e6, rate: 160, seed: 2), before, leastChange: 0.02, draws: 400)
+        let back = Comparison.rows(
+            Self.result(latency: 1.3e6, rate: 160, seed: 2),
+            before,
+            leastChange: 0.02,
+            draws: 400
+        )
         #expect(back[0].verdict == .better && back[1].verdict == .better)
     }
 
@@ -160,7 +170,9 @@ import Testing
         for seed in 0..<20 as Range<UInt64> {
             let before = Self.result(latency: 1e6, rate: 50, seed: 2 * seed + 100)
             let after = Self.result(latency: 1e6, rate: 50, seed: 2 * seed + 101)
-            alarms += Comparison.rows(before, after, leastChange: 0, draws: 300).prefix(2).count { $0.verdict != .noise }
+            alarms += Comparison.rows(before, after, leastChange: 0, draws: 300).prefix(2).count {
+                $0.verdict != .noise
+            }
         }
         #expect(alarms <= 4)
     }

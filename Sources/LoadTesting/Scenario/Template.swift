@@ -48,10 +48,11 @@ enum Placeholder: Sendable, Equatable {
                 throw TemplateError(description: "${\(feeder).\(column)} has no value in this row of the feeder")
             }
             return value
-        case .user: return .number("\(variables.user)")
-        case .iteration: return .number("\(variables.iteration)")
+        // Texts: fields of numbers take them, too.
+        case .user: return .string("\(variables.user)")
+        case .iteration: return .string("\(variables.iteration)")
         case .uuid: return .string(UUID.v7().text)
-        case .random(let range): return .number("\(Int64.random(in: range, using: &variables.random))")
+        case .random(let range): return .string("\(Int64.random(in: range, using: &variables.random))")
         case .constant(let text): return .string(text)
         }
     }
