@@ -63,7 +63,7 @@ let package = Package(
         .executable(name: "trellisd", targets: ["trellisd"]),
         .executable(name: "trellis", targets: ["trellis"]),
         .executable(name: "trellis-load", targets: ["trellis-load"]),
-        .library(name: "TrellisClient", targets: ["TrellisClient"]),
+        .library(name: "TrellisClient", targets: ["TrellisClient", "TLS"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2")
@@ -74,6 +74,8 @@ let package = Package(
         .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
 
         // What everything may use: UUIDv7, times, base encodings, hashes and secret boxes. No I/O.
@@ -87,7 +89,9 @@ let package = Package(
 
         // HTTP/2 and gRPC.
         library("HTTP2", nil, ["CNghttp2", "EventLoop"]),
-        library("RPC", "Sources/RPC/RPC", ["Primitives", "EventLoop", "HTTP2", "Protobuf"]),
+        library("RPC", "Sources/RPC/RPC", ["Primitives", "EventLoop", "HTTP2", "Protobuf", "CZlib"]),
+        // TLS as a transport of HTTP2; only programs know of it.
+        library("TLS", nil, ["COpenSSL", "HTTP2", "EventLoop"]),
         library("RPCServer", "Sources/RPC/RPCServer", ["RPC", "HTTP2", "EventLoop", "Protobuf", "Primitives"]),
         library("RPCClient", "Sources/RPC/RPCClient", ["RPC", "HTTP2", "EventLoop", "Protobuf", "Primitives"]),
 
@@ -132,15 +136,15 @@ let package = Package(
             "TrellisServer",
             nil,
             [
-                "Domain", "Schema", "Tenancy", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "Postgres",
-                "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
+                "Domain", "Schema", "Tenancy", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "HTTP2",
+                "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
             ]
         ),
         .executableTarget(
             name: "trellisd",
             dependencies: [
-                "TrellisServer", "Schema", "PrivateCluster", "Postgres", "EventLoop", "Primitives", "Protobuf", "Files",
-                "Terminal", log,
+                "TrellisServer", "TLS", "Schema", "PrivateCluster", "RPCServer", "HTTP2", "Postgres", "EventLoop",
+                "Primitives", "Protobuf", "Files", "Terminal", log,
             ],
             swiftSettings: settings,
             linkerSettings: programLinking
@@ -149,7 +153,7 @@ let package = Package(
         // The echo server that scripts/bench compares with others; not shipped.
         .executableTarget(
             name: "trellis-echo",
-            dependencies: ["RPCServer", "RPC", "Protobuf", "TrellisAPI", "EventLoop"],
+            dependencies: ["RPCServer", "TLS", "RPC", "Protobuf", "TrellisAPI", "EventLoop", log],
             path: "Benchmarks/Echo",
             swiftSettings: settings,
             linkerSettings: programLinking
@@ -159,12 +163,20 @@ let package = Package(
         library(
             "TrellisClient",
             "clients/swift",
-            ["RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives"]
+            ["TLS", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives"],
+            exclude: ["Examples"]
+        ),
+        .executableTarget(
+            name: "trellis-example",
+            dependencies: ["TrellisClient", "RPCClient", "TrellisAPI"],
+            path: "clients/swift/Examples",
+            swiftSettings: settings
         ),
         .executableTarget(
             name: "trellis",
             dependencies: [
-                "TrellisClient", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives", "Files",
+                "TrellisClient", "TLS", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives",
+                "Files",
                 "Terminal",
             ],
             path: "clients/cli",
@@ -211,22 +223,39 @@ let package = Package(
             exclude: ["CFixtureAPI", "Core/Sample/SQL", "Core/Schema"],
             swiftSettings: settings
         ),
+        // gRPC's interoperability tests: its messages, a server and a client that run every case; not shipped.
+        .target(name: "CInteropAPI", dependencies: ["CProtobufC"], path: "Tests/Interop/Sources/CInteropAPI"),
+        library("InteropAPI", "Tests/Interop/Sources/InteropAPI", ["CInteropAPI", "Protobuf"]),
+        .executableTarget(
+            name: "interop-server",
+            dependencies: ["InteropAPI", "RPCServer", "RPC", "HTTP2", "EventLoop", "Protobuf", "Primitives", "Terminal"],
+            path: "Tests/Interop/Server",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "interop-client",
+            dependencies: ["InteropAPI", "RPCClient", "RPC", "EventLoop", "Protobuf", "Terminal"],
+            path: "Tests/Interop/Client",
+            swiftSettings: settings
+        ),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("ProtobufTests", ["Protobuf", "FixtureAPI", "TrellisAPI", "Primitives"]),
         tests("EventLoopTests", ["EventLoop"]),
         tests("TerminalTests", ["Terminal"]),
         tests("FilesTests", ["Files"]),
-        tests("TrellisdTests", ["trellisd", "Files", "Terminal", log]),
+        tests("TrellisdTests", ["trellisd", "TLS", "RPCServer", "HTTP2", "Files", "Terminal", log]),
         tests(
             "TrellisCLITests",
-            ["trellis", "TrellisClient", "TrellisAPI", "RPC", "Protobuf", "Primitives", "Files", "Terminal"]
+            ["trellis", "TLS", "TrellisClient", "TrellisAPI", "RPC", "Protobuf", "Primitives", "Files", "Terminal"]
         ),
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
+        tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop"]),
         tests(
             "RPCTests",
             [
                 "RPCServer", "RPCClient", "RPCServices", "RPC", "HTTP2", "Protobuf", "TrellisAPI", "EventLoop",
+                "Files",
             ]
         ),
         tests(
@@ -243,7 +272,10 @@ let package = Package(
         tests("TenancyTests", ["Tenancy", "Domain", "Postgres", "TrellisAPI", "Primitives"]),
         tests(
             "TrellisClientTests",
-            ["TrellisClient", "TrellisServer", "TrellisAPI", "TestSupport", "RPC", "EventLoop", "Files", log]
+            [
+                "TrellisClient", "TrellisServer", "TrellisAPI", "TestSupport", "RPC", "RPCClient", "EventLoop", "Files",
+                "Protobuf", "trellis-example", log,
+            ]
         ),
         tests(
             "TrellisServerTests",

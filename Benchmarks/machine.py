@@ -1,6 +1,10 @@
-"""What the machine says of processes: CPU time, memory, who listens."""
+"""What the machine says of processes: CPU time, memory, who listens; and what it is."""
+import json
 import os
+import platform
+import re
 import socket
+import subprocess
 import time
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -44,3 +48,30 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def json_of(command):
+    """What a program prints, parsed."""
+    result = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=600)
+    if result.returncode:
+        raise SystemExit(result.stderr or f"{command} failed with exit code {result.returncode}")
+    return json.loads(result.stdout)
+
+
+def swift_version():
+    text = subprocess.run(["swift", "--version"], capture_output=True, text=True).stdout
+    found = re.search(r"Swift version ([\d.]+)", text)
+    return found[1] if found else "unknown"
+
+
+def description():
+    """The machine, for the results."""
+    model = re.search(r"model name\s*:\s*(.*)", open("/proc/cpuinfo").read())
+    release = re.search(r'PRETTY_NAME="(.*)"', open("/etc/os-release").read())
+    return {
+        "processor": model[1] if model else platform.machine(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "system": release[1] if release else "unknown",
+        "swift": swift_version(),
+    }

@@ -130,6 +130,13 @@ public final class EventLoop: @unchecked Sendable {
         pthread_join(thread, nil)
     }
 
+    /// Stops a loop made by `startThread`, and lets its thread end by itself: for who cannot wait. Once, and without `join()`.
+    public func stopDetached() {
+        if let thread { pthread_detach(thread) }
+        thread = nil
+        stop()
+    }
+
     /// The loop whose thread this is.
     public static var current: EventLoop? { currentLoop.get() }
 

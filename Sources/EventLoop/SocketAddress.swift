@@ -88,6 +88,43 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
         }
     }
 
+    /// The part of an address that one customer of a network provider has: all of IPv4, the first 64 bits of IPv6.
+    public struct Network: Hashable, Sendable {
+        private let family: UInt16
+        private let bits: UInt64
+
+        fileprivate init(family: UInt16, bits: UInt64) {
+            self.family = family
+            self.bits = bits
+        }
+    }
+
+    /// The network of the address, to count callers by; nil where the family has none. An IPv4 address that travels as
+    /// IPv6 (RFC 4291, section 2.5.5.2) is the one of IPv4.
+    public var network: Network? {
+        withUnsafeBytes(of: storage) { bytes in
+            switch Int32(family) {
+            case AF_INET:
+                return Network(family: family, bits: UInt64(bytes.load(as: sockaddr_in.self).sin_addr.s_addr))
+            case AF_INET6:
+                let start = MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr) ?? 8
+                let high = bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self)
+                let low = bytes.loadUnaligned(fromByteOffset: start + 8, as: UInt64.self)
+                guard high == 0, UInt32(truncatingIfNeeded: low) == UInt32(0xFFFF).bigEndian else {
+                    return Network(family: family, bits: high)
+                }
+                return Network(family: UInt16(AF_INET), bits: low >> 32)
+            default: return nil
+            }
+        }
+    }
+
+    /// Whether only this machine reaches it: 127.0.0.0/8, ::1, and the former written as IPv6.
+    public var isLoopback: Bool {
+        let host = host
+        return host.hasPrefix("127.") || host == "::1" || host.hasPrefix("::ffff:127.")
+    }
+
     /// The numeric host.
     public var host: String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in

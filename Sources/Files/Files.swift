@@ -128,6 +128,13 @@ public enum Files {
     /// The last part of a path.
     public static func name(of path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
 
+    /// The path from the root, for what is used in another folder later.
+    public static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+        defer { free(folder) }
+        return "\(String(cString: folder))/\(path)"
+    }
+
     /// The path of the folder that a path lies in.
     public static func parent(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }

@@ -24,13 +24,24 @@ public enum WriteOutcome: Equatable, Sendable {
 /// A two-way stream of bytes that never blocks: a socket, or TLS over one.
 ///
 /// The connection watches ``descriptor``, calls ``read(into:)`` when it is readable and ``write(_:)`` when there is
-/// something to send. A transport that needs the socket to be writable for its own sake (a handshake, a
-/// renegotiation) says so with ``wantsWritable`` and is then called with an empty write. Confined to one loop.
+/// something to send. A transport with a handshake of its own is not ``isEstablished`` at first: until it is, reads bring
+/// nothing, and only empty writes come, with which it goes on. One that needs the socket to be writable for its own sake
+/// says so with ``wantsWritable``, and is then read from when it is. Confined to one loop.
 public protocol ByteTransport: AnyObject {
     /// The descriptor to watch; nil when there is none (tests).
     var descriptor: Int32? { get }
-    /// Whether the transport itself waits until it can write.
+    /// Whether the transport itself waits until it can write, and its reads with it.
     var wantsWritable: Bool { get }
+    /// Whether its writes wait until it has read something.
+    var wantsReadable: Bool { get }
+    /// Whether its handshake is done, so that bytes can flow. Once it is, it stays so.
+    var isEstablished: Bool { get }
+    /// Whether it takes more from the descriptor than it gives away at once, so that ``hasInput`` has to be asked.
+    var keepsInput: Bool { get }
+    /// Whether a read would bring something of which the descriptor does not tell: bytes, or the end.
+    var hasInput: Bool { get }
+    /// Who the peer has proved to be; nil when it has not. Made when first asked for.
+    var peerIdentity: PeerIdentity? { get }
     /// The address of the peer, such as "127.0.0.1:50312"; for logs, made when asked for.
     var peer: String { get }
     /// Reads what is there, at most as much as fits.
@@ -39,6 +50,20 @@ public protocol ByteTransport: AnyObject {
     func write(_ bytes: UnsafeRawBufferPointer) -> WriteOutcome
     /// Closes the transport and its descriptor. Called once.
     func close()
+}
+
+// A transport without a handshake, a memory and proofs need not mention them.
+extension ByteTransport {
+    /// At once: there is no handshake.
+    public var isEstablished: Bool { true }
+    /// A write waits for nothing but room.
+    public var wantsReadable: Bool { false }
+    /// It keeps nothing.
+    public var keepsInput: Bool { false }
+    /// Nothing is kept.
+    public var hasInput: Bool { false }
+    /// Nobody proves anything.
+    public var peerIdentity: PeerIdentity? { nil }
 }
 
 /// A TCP or Unix socket, as it is.

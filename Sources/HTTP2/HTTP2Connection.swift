@@ -7,6 +7,8 @@ public final class HTTP2LoopBuffers: @unchecked Sendable {
     static let readBytes = 64 * 1024
     static let frameRoomBytes = 32 * 1024
 
+    /// What the loop's connections have done.
+    public let counters = HTTP2Counters()
     let read = UnsafeMutableRawBufferPointer.allocate(byteCount: readBytes, alignment: 64)
     let write: UnsafeMutableRawBufferPointer
     let pool = StreamPool()
@@ -43,21 +45,29 @@ public final class HTTP2Connection: @unchecked Sendable {
     /// When bytes last arrived, on the loop's clock.
     public private(set) var lastReceived: UInt64
     /// When the last stream ended, or the connection was made; means nothing while a stream is open.
-    private var idleSince: UInt64
+    var idleSince: UInt64
 
     private let transport: any ByteTransport
-    private let buffers: HTTP2LoopBuffers
+    /// What the transport says of itself, asked once: a socket is not to pay for what it does not do.
+    private let keepsInput: Bool
+    private var isShakingHands: Bool
+    private var readsAgain = false
+    let buffers: HTTP2LoopBuffers
     private var watcher: FDWatcher?
     private var flushScheduled = false
     /// What was made ready and the transport did not take.
-    private var unwritten: [UInt8] = []
+    var unwritten: [UInt8] = []
     private var unwrittenOffset = 0
-    private var stalledSince: UInt64 = 0
-    private var pingedAt: UInt64 = 0
+    var stalledSince: UInt64 = 0
+    var pingedAt: UInt64 = 0
     private var closeReason: HTTP2Error?
     private var depth = 0
-    private let startedAt: UInt64
-    private var isDraining = false
+    let startedAt: UInt64
+    /// When it is too old, on the loop's clock; 0 is never.
+    let retiresAt: UInt64
+    /// When it was told to say goodbye for its age.
+    var retiredAt: UInt64 = 0
+    private(set) var isDraining = false
     private var hasRefused = false
 
     /// Makes a connection over a transport, which it will close.
@@ -70,17 +80,23 @@ public final class HTTP2Connection: @unchecked Sendable {
     ) {
         self.loop = loop
         self.transport = transport
+        keepsInput = transport.keepsInput
+        isShakingHands = !transport.isEstablished
         self.buffers = buffers
-        session = HTTP2Session(role: role, limits: limits, pool: buffers.pool)
         let now = loop.now
+        session = HTTP2Session(role: role, limits: limits, pool: buffers.pool, counters: buffers.counters, now: now)
         lastReceived = now
         idleSince = now
         startedAt = now
+        retiresAt = limits.retirement(of: now)
         session.onOutput = { [unowned(unsafe) self] in scheduleFlush() }
     }
 
     /// The peer's address, made when asked for.
     public var peer: String { transport.peer }
+
+    /// Who the peer has proved to be, made when asked for; nil when it has not.
+    public var peerIdentity: PeerIdentity? { transport.peerIdentity }
 
     /// Begins to read, and sends the first settings.
     ///
@@ -105,8 +121,12 @@ public final class HTTP2Connection: @unchecked Sendable {
     private func ready(_ readiness: Readiness) {
         // The owner may let go of the connection while it is told of its end.
         withExtendedLifetime(self) {
-            if readiness.contains(.writable) { scheduleFlush() }
-            if readiness.contains(.readable) || readiness.contains(.disconnected) { receive() }
+            var isReadable = readiness.contains(.readable) || readiness.contains(.disconnected)
+            if readiness.contains(.writable) {
+                scheduleFlush()
+                if keepsInput, transport.wantsWritable { isReadable = true }
+            }
+            if isReadable { receive() }
         }
     }
 
@@ -119,25 +139,54 @@ public final class HTTP2Connection: @unchecked Sendable {
             switch transport.read(into: buffers.read) {
             case .bytes(let count):
                 take(UnsafeRawBufferPointer(rebasing: buffers.read[..<count]))
-                if count < buffers.read.count { return }
-            case .wouldBlock: return
+                if keepsInput ? !transport.hasInput : count < buffers.read.count { return noteHandshake() }
+            case .wouldBlock: return noteHandshake()
             case .ended: close(.closedByPeer)
             case .failed(let error): close(error)
             }
+        }
+        // What the transport holds lies where the descriptor does not tell of it.
+        readAgain()
+    }
+
+    /// After a read that may have moved the transport's handshake, or have made it wait to write.
+    private func noteHandshake() {
+        if isShakingHands || (keepsInput && (transport.wantsWritable || !unwritten.isEmpty)) { scheduleFlush() }
+    }
+
+    /// Reads on in the next turn, if the transport holds something and its peer takes what it is sent.
+    private func readAgain() {
+        guard keepsInput, !readsAgain, closeReason == nil, !isClosed, transport.hasInput else { return }
+        readsAgain = true
+        loop.submit { [self] in
+            readsAgain = false
+            guard !isClosed, session.role == .client || unwritten.isEmpty else { return }
+            receive()
         }
     }
 
     private func take(_ bytes: UnsafeRawBufferPointer) {
         lastReceived = loop.now
+        buffers.counters.received(bytes.count)
+        if !session.isEstablished, speaksTLS(bytes) {
+            return close(.transport("the server speaks TLS only: connect with TLS"))
+        }
         do {
             try session.receive(bytes, now: lastReceived)
             session.settle()
             scheduleFlush()
         } catch {
             session.settle()
-            flush()
+            // The reason first: what is flushed is a GOAWAY, after which the connection would close by itself without one.
             close(error)
+            flush()
         }
+    }
+
+    /// Whether a server's first bytes are a TLS alert: what one that speaks TLS answers to a client that does not. As
+    /// the head of a frame they would be a length that nobody allows.
+    private func speaksTLS(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        session.role == .client && bytes.count >= 2 && bytes[0] == 0x15 && bytes[1] == 3
     }
 
     // MARK: Out
@@ -156,6 +205,9 @@ public final class HTTP2Connection: @unchecked Sendable {
     /// Writes what the session has, until the transport takes no more.
     public func flush() {
         guard !isClosed else { return }
+        if isShakingHands {
+            guard shakeHands() else { return hasRefused ? close(.closed) : () }
+        }
         while true {
             if !unwritten.isEmpty {
                 guard writeRest() else { break }
@@ -177,16 +229,41 @@ public final class HTTP2Connection: @unchecked Sendable {
             }
         }
         guard !isClosed, closeReason == nil else { return }
+        if session.breach != nil {
+            // Found while sending; what is said of it goes out, too.
+            enter()
+            close(session.refused(0))
+            flush()
+            return leave()
+        }
         if session.openStreams > 0 { idleSince = 0 } else if idleSince == 0 { idleSince = loop.now }
         if unwritten.isEmpty, !session.isAlive || (hasRefused && session.openStreams == 0) { return close(.closed) }
         watchFor(stalled: !unwritten.isEmpty)
+        // What came while its peer took nothing was left where it is.
+        if keepsInput, unwritten.isEmpty { readAgain() }
+    }
+
+    /// Goes on with the transport's handshake.
+    ///
+    /// - Returns: whether it is done.
+    private func shakeHands() -> Bool {
+        if case .failed(let error) = transport.write(UnsafeRawBufferPointer(start: nil, count: 0)) {
+            close(error)
+            return false
+        }
+        isShakingHands = !transport.isEstablished
+        if isShakingHands { watchFor(stalled: false) }
+        return !isShakingHands
     }
 
     /// While a client takes nothing, nothing is taken from it, so that it cannot make us owe it more. A client goes on
     /// reading: two ends that both wait for the other to read would wait for ever.
     private func watchFor(stalled: Bool) {
         var interest: Readiness = !stalled ? .readable : session.role == .server ? .writable : [.readable, .writable]
-        if transport.wantsWritable { interest.insert(.writable) }
+        if keepsInput {
+            if transport.wantsReadable { interest = .readable }
+            if transport.wantsWritable { interest.insert(.writable) }
+        }
         if watcher?.interest != interest { watcher?.interest = interest }
     }
 
@@ -194,6 +271,7 @@ public final class HTTP2Connection: @unchecked Sendable {
     private func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
         switch transport.write(bytes) {
         case .bytes(let count):
+            buffers.counters.sent(count)
             guard count < bytes.count else { return true }
             unwritten = Array(bytes[count...])
             unwrittenOffset = 0
@@ -211,6 +289,7 @@ public final class HTTP2Connection: @unchecked Sendable {
         }
         switch outcome {
         case .bytes(let count):
+            buffers.counters.sent(count)
             if count > 0 { stalledSince = loop.now }
             unwrittenOffset += count
             guard unwrittenOffset == unwritten.count else { return false }
@@ -219,39 +298,6 @@ public final class HTTP2Connection: @unchecked Sendable {
         case .failed(let error):
             close(error)
             return false
-        }
-    }
-
-    // MARK: Time
-
-    /// Closes the connection when its peer takes too long, and asks a silent peer for a sign of life.
-    public func keepTime() {
-        guard !isClosed else { return }
-        enter()
-        defer { leave() }
-        let now = loop.now
-        let limits = session.limits
-        if !unwritten.isEmpty, now.isAfter(stalledSince, bySeconds: limits.stalledWriteSeconds) {
-            return close(.timedOut("the peer took nothing for \(limits.stalledWriteSeconds) s"))
-        }
-        if !session.isEstablished {
-            guard now.isAfter(startedAt, bySeconds: limits.handshakeSeconds) else { return }
-            return close(.timedOut("no HTTP/2 preface within \(limits.handshakeSeconds) s"))
-        }
-        if limits.idleSeconds > 0, session.openStreams == 0, idleSince > 0,
-            now.isAfter(idleSince, bySeconds: limits.idleSeconds)
-        {
-            return drain()
-        }
-        guard limits.keepaliveSeconds > 0 else { return }
-        if session.awaitsPong {
-            guard lastReceived < pingedAt, now.isAfter(pingedAt, bySeconds: limits.keepaliveTimeoutSeconds) else {
-                return
-            }
-            close(.timedOut("no answer to a PING within \(limits.keepaliveTimeoutSeconds) s"))
-        } else if now.isAfter(lastReceived, bySeconds: limits.keepaliveSeconds) {
-            pingedAt = now
-            session.ping()
         }
     }
 
@@ -284,9 +330,9 @@ public final class HTTP2Connection: @unchecked Sendable {
         if depth == 0 { tearDown(reason) }
     }
 
-    private func enter() { depth += 1 }
+    func enter() { depth += 1 }
 
-    private func leave() {
+    func leave() {
         depth -= 1
         if depth == 0, let closeReason, !isClosed { tearDown(closeReason) }
     }
@@ -308,12 +354,5 @@ public final class HTTP2Connection: @unchecked Sendable {
             self.onClosed = nil
             onClosed?(reason)
         }
-    }
-}
-
-extension UInt64 {
-    /// Whether this moment, in nanoseconds, is at least so many seconds after another one.
-    fileprivate func isAfter(_ moment: UInt64, bySeconds seconds: Int) -> Bool {
-        self >= moment && self - moment >= UInt64(seconds) * 1_000_000_000
     }
 }

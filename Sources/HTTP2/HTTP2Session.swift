@@ -14,6 +14,13 @@ public protocol HTTP2SessionDelegate: AnyObject {
     func session(_ session: HTTP2Session, stream: HTTP2Stream, did events: HTTP2Stream.Events)
     /// The peer said that it takes no more streams than those up to `lastStream`.
     func session(_ session: HTTP2Session, goingAway code: HTTP2ErrorCode, lastStream: Int32)
+    /// The peer's settings have come: the first time that says that it speaks HTTP/2; later, that it changed its mind.
+    func sessionTookSettings(_ session: HTTP2Session)
+}
+
+extension HTTP2SessionDelegate {
+    /// Nothing: a server need not know.
+    public func sessionTookSettings(_ session: HTTP2Session) {}
 }
 
 /// An HTTP/2 connection's protocol, without its bytes' way in and out (RFC 9113).
@@ -33,13 +40,19 @@ public final class HTTP2Session: @unchecked Sendable {
     var onOutput: (() -> Void)?
     private var hasOutput = false
 
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
     let pool: StreamPool
+    let counters: HTTP2Counters
+
+    /// How many streams the peer lets us have open at once; what it has not said yet is taken to be much.
+    public var peerConcurrentStreams: Int {
+        Int(nghttp2_session_get_remote_settings(handle, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
+    }
 
     /// The streams that are not over yet.
     public var openStreams: Int { streams.count }
     /// Each holds a reference; a stream knows its position here.
-    private var streams: ContiguousArray<Unmanaged<HTTP2Stream>> = []
+    private(set) var streams: ContiguousArray<Unmanaged<HTTP2Stream>> = []
     private var touched: ContiguousArray<Unmanaged<HTTP2Stream>> = []
 
     /// The stream whose header list is being read, and where its fields go.
@@ -47,32 +60,46 @@ public final class HTTP2Session: @unchecked Sendable {
     var headerStorage: Unmanaged<HeaderStorage>?
     /// The size of that list so far, with what was not stored.
     var headerBytes = 0
+    /// When that list began, on the loop's clock.
+    private(set) var headersSince: UInt64 = 0
     let headerListBytes: Int
     let headerFieldsMax: Int
     /// Why the callbacks gave the connection up.
-    var hostility: String?
+    var breach: (limit: HTTP2Limit, reason: String)?
+    var abuse: AbuseMeter
+    /// Bytes of all streams' messages that wait to be sent.
+    public internal(set) var queuedBytes = 0
     var goAway: (code: HTTP2ErrorCode, lastStream: Int32)?
+    /// What the peer said beside its GOAWAY, at most 256 bytes of it; empty until then.
+    public internal(set) var goAwayText = ""
     /// Whether the peer's first settings have come.
     public internal(set) var isEstablished = false
+    /// Whether something happened to the connection as a whole that the delegate has not heard.
+    private var hasNews = false
+    var tookSettings = false
     var awaitsPong = false
 
-    private var now: UInt64 = 0
-    private var idleFramesSince: UInt64 = 0
-    private var idleFrames = 0
+    /// The loop's time when bytes last came, in nanoseconds.
+    private(set) var now: UInt64
+    /// Goes up by one about once a second.
+    var tick: UInt32 = 0
 
-    init(role: HTTP2Role, limits: HTTP2Limits, pool: StreamPool) {
+    init(role: HTTP2Role, limits: HTTP2Limits, pool: StreamPool, counters: HTTP2Counters, now: UInt64) {
         self.role = role
         self.limits = limits
         headerListBytes = limits.headerListBytes
         headerFieldsMax = limits.headerFields
         self.pool = pool
+        self.counters = counters
+        self.now = now
+        abuse = AbuseMeter(limits, role)
         var made: OpaquePointer?
         let options = makeOptions(limits)
         defer { nghttp2_option_del(options) }
         let code =
             switch role {
-            case .server: nghttp2_session_server_new2(&made, sessionCallbacks, nil, options)
-            case .client: nghttp2_session_client_new2(&made, sessionCallbacks, nil, options)
+            case .server: nghttp2_session_server_new2(&made, serverCallbacks, nil, options)
+            case .client: nghttp2_session_client_new2(&made, clientCallbacks, nil, options)
             }
         guard code == 0, let made else { preconditionFailure("nghttp2 has no memory for a session") }
         handle = made
@@ -98,7 +125,9 @@ public final class HTTP2Session: @unchecked Sendable {
             settings.append(entry(NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, limits.headerTableBytes))
         }
         switch role {
-        case .server: settings.append(entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.concurrentStreams))
+        case .server:
+            let streams = UInt32(clamping: limits.concurrentStreams)
+            settings.append(entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams))
         case .client: settings.append(entry(NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
         }
         check(nghttp2_submit_settings(handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), settings, settings.count))
@@ -125,13 +154,9 @@ public final class HTTP2Session: @unchecked Sendable {
     public func receive(_ bytes: UnsafeRawBufferPointer, now: UInt64) throws(HTTP2Error) {
         self.now = now
         let taken = nghttp2_session_mem_recv(handle, bytes.assumingMemoryBound(to: UInt8.self).baseAddress, bytes.count)
-        guard taken < 0 || hostility != nil else { return }
-        let reason = hostility ?? String(cString: nghttp2_strerror(Int32(taken)))
-        let code: HTTP2ErrorCode =
-            hostility != nil || taken == Int(NGHTTP2_ERR_FLOODED.rawValue) ? .enhanceYourCalm : .protocolError
-        // What can still be said to the peer is said when the owner drains once more.
-        _ = nghttp2_session_terminate_session(handle, code.rawValue)
-        throw .session(reason)
+        if taken >= 0 { meter(bytes) }
+        guard taken < 0 || breach != nil else { return }
+        throw refused(Int32(truncatingIfNeeded: min(taken, 0)))
     }
 
     /// Gives out frames until `buffer` is almost full: a frame is never cut, so leave 32 KiB beyond `limit`.
@@ -154,7 +179,7 @@ public final class HTTP2Session: @unchecked Sendable {
         return used
     }
 
-    private func noteOutput() {
+    func noteOutput() {
         guard !hasOutput else { return }
         hasOutput = true
         onOutput?()
@@ -169,7 +194,10 @@ public final class HTTP2Session: @unchecked Sendable {
     }
 
     /// Whether there is something to tell the delegate.
-    var hasEvents: Bool { !touched.isEmpty || goAway != nil }
+    var hasEvents: Bool { !touched.isEmpty || hasNews }
+
+    /// Notes that something happened to the connection as a whole; for the callbacks.
+    func noteNews() { hasNews = true }
 
     /// Tells the delegate what happened since the last time.
     public func settle() {
@@ -185,13 +213,24 @@ public final class HTTP2Session: @unchecked Sendable {
                     stream.pending = []
                     if events.contains(.endedEarly) {
                         events.remove(.endedEarly)
-                        if !stream.isClosed, !stream.remoteEnded { submitReset(stream, .noError) }
+                        if !stream.isClosed, !stream.remoteEnded, !stream.letsPeerFinish {
+                            submitReset(stream, .noError)
+                        }
                     }
                     if !events.isEmpty { delegate?.session(self, stream: stream, did: events) }
                 }
                 if reference._withUnsafeGuaranteedRef({ $0.isClosed && $0.pending.isEmpty }) { remove(reference) }
             }
             touched.removeAll(keepingCapacity: touched.count <= 64)
+        }
+        if hasNews { tellNews() }
+    }
+
+    private func tellNews() {
+        hasNews = false
+        if tookSettings {
+            tookSettings = false
+            delegate?.sessionTookSettings(self)
         }
         if let (code, lastStream) = goAway {
             goAway = nil
@@ -204,6 +243,7 @@ public final class HTTP2Session: @unchecked Sendable {
     /// Makes a stream the one whose fields come now.
     func beginHeaders(_ stream: Unmanaged<HTTP2Stream>, isTrailers: Bool) {
         headerBytes = 0
+        headersSince = now
         headerStream = stream
         headerStorage = stream._withUnsafeGuaranteedRef { stream in
             stream.readingTrailers = isTrailers
@@ -222,9 +262,12 @@ public final class HTTP2Session: @unchecked Sendable {
     ///
     /// - Returns: whether the peer may go on.
     func headersOverflow() -> Bool {
-        headerStream?._withUnsafeGuaranteedRef { $0.headersTooLarge = true }
+        headerStream?._withUnsafeGuaranteedRef { stream in
+            if !stream.headersTooLarge { counters.reached(.headerList) }
+            stream.headersTooLarge = true
+        }
         guard headerBytes > limits.hostileHeaderListBytes else { return true }
-        hostility = "a header list of more than \(limits.hostileHeaderListBytes) bytes"
+        breach = (.headerBomb, "a header list of more than \(limits.hostileHeaderListBytes) bytes")
         return false
     }
 
@@ -244,8 +287,8 @@ public final class HTTP2Session: @unchecked Sendable {
     /// Takes a stream out of the list, and keeps it for another when nobody else holds it.
     private func remove(_ reference: Unmanaged<HTTP2Stream>) {
         let position = reference._withUnsafeGuaranteedRef { stream in
-            stream.session = nil
             stream.dropOutput()
+            stream.session = nil
             return stream.position
         }
         if position < streams.count - 1 {
@@ -271,7 +314,7 @@ public final class HTTP2Session: @unchecked Sendable {
             stream.pending = []
             if !stream.isClosed {
                 stream.isClosed = true
-                stream.errorCode = .cancel
+                stream.errorCode = role == .client && !stream.isSent ? .refusedStream : .cancel
             }
             events.insert(.closed)
             delegate?.session(self, stream: stream, did: events)
@@ -319,6 +362,7 @@ public final class HTTP2Session: @unchecked Sendable {
 
     func submitReset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
         stream.dropOutput()
+        stream.isResetHere = true
         check(
             nghttp2_submit_rst_stream(handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, code.rawValue)
         )
@@ -365,26 +409,13 @@ public final class HTTP2Session: @unchecked Sendable {
     /// Asks the peer for a sign of life.
     func ping() {
         awaitsPong = true
+        counters.pinged()
         check(nghttp2_submit_ping(handle, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil))
         noteOutput()
     }
 
-    /// Counts a frame that does no work.
-    ///
-    /// - Returns: whether the peer may go on.
-    func countIdleFrame() -> Bool {
-        if now &- idleFramesSince > 1_000_000_000 {
-            idleFramesSince = now
-            idleFrames = 0
-        }
-        idleFrames += 1
-        guard idleFrames > limits.idleFramesPerSecond else { return true }
-        hostility = "more than \(limits.idleFramesPerSecond) frames without work in a second"
-        return false
-    }
-
     /// Our submissions are well formed, so what is left to fail is memory, or a stream that the peer has just closed.
-    private func check(_ code: Int32) {
+    func check(_ code: Int32) {
         precondition(code != NGHTTP2_ERR_NOMEM.rawValue, "nghttp2 has no memory")
         precondition(
             code != NGHTTP2_ERR_INVALID_ARGUMENT.rawValue && code != NGHTTP2_ERR_INVALID_STATE.rawValue,

@@ -44,6 +44,11 @@ public final class HTTP2Stream: @unchecked Sendable {
     public internal(set) var isClosed = false
     /// Why it is over; ``HTTP2ErrorCode/noError`` when both sides ended it.
     public internal(set) var errorCode = HTTP2ErrorCode.noError
+    /// Whether a request's header list has been given out to be written; only a client's stream says so.
+    public internal(set) var isSent = false
+    /// Whether a peer whose request is answered early may send the rest of it, instead of being told to stop: some clients
+    /// of plain HTTP take RST_STREAM for a failure whatever its code, and lose the answer.
+    public var letsPeerFinish = false
     /// What the owner of the stream hangs on it. Cleared when the stream is recycled.
     public var attachment: AnyObject?
 
@@ -62,6 +67,10 @@ public final class HTTP2Stream: @unchecked Sendable {
     var readingTrailers = false
     var unacknowledged = 0
     var isDeferred = false
+    /// Whether we reset it, because we wanted to and not because the peer broke it.
+    var isResetHere = false
+    /// The session's tick when output last moved, or began to wait.
+    var progressTick: UInt32 = 0
     var wantsDrained = false
     var ending = Ending.open
 
@@ -84,7 +93,11 @@ public final class HTTP2Stream: @unchecked Sendable {
 
     /// Queues bytes of the body. Kept until they are sent, so mind ``isFull``.
     public func send(_ bytes: [UInt8]) {
-        guard !isClosed, !bytes.isEmpty else { return }
+        guard !isClosed, !bytes.isEmpty, let session else { return }
+        session._withUnsafeGuaranteedRef { session in
+            session.queuedBytes += bytes.count
+            if outboundBytes == 0 { progressTick = session.tick }
+        }
         outboundBytes += bytes.count
         if chunkOffset == chunk.count, nextChunk == chunks.count {
             chunk = bytes
@@ -165,6 +178,10 @@ public final class HTTP2Stream: @unchecked Sendable {
             chunkOffset += count
         }
         outboundBytes -= filled
+        session?._withUnsafeGuaranteedRef { session in
+            session.queuedBytes -= filled
+            progressTick = session.tick
+        }
         return (filled, outboundBytes == 0)
     }
 
@@ -178,14 +195,17 @@ public final class HTTP2Stream: @unchecked Sendable {
         remoteEnded = false
         isClosed = false
         errorCode = .noError
+        isSent = false
+        letsPeerFinish = false
         attachment = nil
-        session = nil
         pending = []
         readingTrailers = false
         unacknowledged = 0
         isDeferred = false
+        isResetHere = false
         wantsDrained = false
         dropOutput()
+        session = nil
     }
 
     /// Forgets what is queued.
@@ -194,7 +214,10 @@ public final class HTTP2Stream: @unchecked Sendable {
         chunkOffset = 0
         if !chunks.isEmpty { chunks = [] }
         nextChunk = 0
-        outboundBytes = 0
+        if outboundBytes > 0 {
+            session?._withUnsafeGuaranteedRef { $0.queuedBytes -= outboundBytes }
+            outboundBytes = 0
+        }
         ending = .open
     }
 }

@@ -4,12 +4,17 @@ internal import CNghttp2
 // returns; nothing is received, sent or told to anybody here. They are free functions because a closure that is passed
 // to C could be taken for one of the main actor.
 
-/// The callbacks of every session.
-nonisolated(unsafe) let sessionCallbacks: OpaquePointer? = {
-    // nonisolated(unsafe): written once, here; the library only reads it.
+/// The callbacks of every server's session.
+nonisolated(unsafe) let serverCallbacks: OpaquePointer? = makeCallbacks(onFrameSent)
+/// The callbacks of every client's session.
+nonisolated(unsafe) let clientCallbacks: OpaquePointer? = makeCallbacks(onClientFrameSent)
+
+// nonisolated(unsafe) above: written once, here; the library only reads them.
+private func makeCallbacks(_ onFrameSent: nghttp2_on_frame_send_callback) -> OpaquePointer? {
     var callbacks: OpaquePointer?
     let code = nghttp2_session_callbacks_new(&callbacks)
     precondition(code == 0, "nghttp2 has no memory for its callbacks")
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, onInvalidFrame)
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, onBeginHeaders)
     nghttp2_session_callbacks_set_on_header_callback(callbacks, onHeader)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, onDataChunk)
@@ -18,7 +23,7 @@ nonisolated(unsafe) let sessionCallbacks: OpaquePointer? = {
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, onFrameNotSent)
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onStreamClosed)
     return callbacks
-}()
+}
 
 /// The options of a session with these limits; the caller frees them.
 func makeOptions(_ limits: HTTP2Limits) -> OpaquePointer? {
@@ -29,7 +34,12 @@ func makeOptions(_ limits: HTTP2Limits) -> OpaquePointer? {
     nghttp2_option_set_no_closed_streams(options, 1)
     nghttp2_option_set_max_continuations(options, limits.continuationFrames)
     nghttp2_option_set_max_outbound_ack(options, limits.queuedAcknowledgements)
-    nghttp2_option_set_stream_reset_rate_limit(options, limits.streamResetBurst, limits.streamResetsPerSecond)
+    // Ours comes first (AbuseMeter), and counts what the library's does not.
+    nghttp2_option_set_stream_reset_rate_limit(
+        options,
+        UInt64(limits.brokenStreamBurst) * 2,
+        UInt64(limits.brokenStreamsPerSecond) * 2
+    )
     nghttp2_option_set_max_deflate_dynamic_table_size(options, Int(limits.headerTableBytes))
     return options
 }
@@ -43,6 +53,24 @@ private func session(_ userData: UnsafeMutableRawPointer?) -> Unmanaged<HTTP2Ses
 
 private func stream(_ handle: OpaquePointer?, _ id: Int32) -> Unmanaged<HTTP2Stream>? {
     nghttp2_session_get_stream_user_data(handle, id).map { Unmanaged<HTTP2Stream>.fromOpaque($0) }
+}
+
+/// Called for a frame that breaks its stream, or a stream that is one too many: the library resets or refuses it.
+private func onInvalidFrame(
+    _ handle: OpaquePointer?,
+    _ frame: UnsafePointer<nghttp2_frame>?,
+    _ error: Int32,
+    _ userData: UnsafeMutableRawPointer?
+) -> Int32 {
+    guard let frame, let session = session(userData) else { return failure }
+    return session._withUnsafeGuaranteedRef { session in
+        guard session.role == .server else { return 0 }
+        if error == NGHTTP2_ERR_REFUSED_STREAM.rawValue { session.counters.reached(.concurrentStreams) }
+        // A stream that exists is counted when it closes.
+        guard stream(handle, frame.pointee.hd.stream_id) == nil else { return 0 }
+        session.countBrokenStream()
+        return 0
+    }
 }
 
 private func onBeginHeaders(
@@ -130,6 +158,9 @@ private func onFrameReceived(
     return session._withUnsafeGuaranteedRef { session in
         let header = frame.pointee.hd
         let ends = header.flags & endStream != 0
+        if header.type <= 1, ends || header.type == 1 || header.length > frame.pointee.data.padlen {
+            session.abuse.worked()
+        }
         switch UInt32(header.type) {
         case NGHTTP2_HEADERS.rawValue:
             stream(handle, header.stream_id)?._withUnsafeGuaranteedRef { stream in
@@ -150,23 +181,24 @@ private func onFrameReceived(
                     stream.remoteEnded = true
                     session.touch(stream, .ended)
                 }
-            } else if header.length == 0, !session.countIdleFrame() {
-                return failure
             }
         case NGHTTP2_SETTINGS.rawValue:
             session.isEstablished = true
-            if !session.countIdleFrame() { return failure }
+            if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
+                session.tookSettings = true
+                session.noteNews()
+            }
         case NGHTTP2_PING.rawValue:
             if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { session.awaitsPong = false }
-            if !session.countIdleFrame() { return failure }
         case NGHTTP2_GOAWAY.rawValue:
             let goaway = frame.pointee.goaway
             session.goAway = (HTTP2ErrorCode(rawValue: goaway.error_code), goaway.last_stream_id)
-        case NGHTTP2_RST_STREAM.rawValue, NGHTTP2_WINDOW_UPDATE.rawValue:
-            // Resets have a limit of their own, and are told when the stream closes; windows are the library's.
-            break
+            let text = UnsafeBufferPointer(start: goaway.opaque_data, count: min(goaway.opaque_data_len, 256))
+            session.goAwayText = String(decoding: text, as: UTF8.self)
+            session.noteNews()
         default:
-            if !session.countIdleFrame() { return failure }
+            // Resets are told when the stream closes; windows are the library's; all else is read over.
+            break
         }
         return 0
     }
@@ -190,12 +222,23 @@ private func onFrameSent(
     guard header.flags & endStream != 0, header.type <= UInt8(NGHTTP2_HEADERS.rawValue) else { return 0 }
     guard let session = session(userData) else { return failure }
     return session._withUnsafeGuaranteedRef { session in
-        guard session.role == .server else { return 0 }
         stream(handle, header.stream_id)?._withUnsafeGuaranteedRef { stream in
             if !stream.remoteEnded { session.touch(stream, .endedEarly) }
         }
         return 0
     }
+}
+
+/// Notes which requests have left, so that those that have not can be made again elsewhere.
+private func onClientFrameSent(
+    _ handle: OpaquePointer?,
+    _ frame: UnsafePointer<nghttp2_frame>?,
+    _ userData: UnsafeMutableRawPointer?
+) -> Int32 {
+    guard let frame else { return failure }
+    guard UInt32(frame.pointee.hd.type) == NGHTTP2_HEADERS.rawValue else { return 0 }
+    stream(handle, frame.pointee.hd.stream_id)?._withUnsafeGuaranteedRef { $0.isSent = true }
+    return 0
 }
 
 /// A request that the library would not start, because the peer is going away, never opens a stream, so nothing else
@@ -241,6 +284,10 @@ private func onStreamClosed(
             }
             session.touch(stream, .closed)
         }
+        // Streams also close while something is sent, when there is no refusing: the next read looks at it.
+        if code != 0, session.role == .server, !known._withUnsafeGuaranteedRef({ $0.isResetHere }) {
+            session.countBrokenStream()
+        }
         return 0
     }
 }
@@ -260,6 +307,7 @@ func readBody(
     }
     return Unmanaged<HTTP2Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { stream in
         let (count, isEmpty) = stream.fill(buffer, capacity)
+        if count > 0 { session._withUnsafeGuaranteedRef { $0.abuse.sent() } }
         if isEmpty {
             switch stream.ending {
             case .open:

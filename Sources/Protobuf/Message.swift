@@ -15,6 +15,11 @@ public protocol Message: Sendable, Equatable {
     ///
     /// A NUL in a string, which protobuf-c cannot carry, is written as U+FFFD; one that arrives is refused.
     func serialized(prefix: Int) -> [UInt8]
+
+    /// What is wrong with the fields, by the rules of the proto file; empty when all is well, or there are no rules.
+    ///
+    /// A requirement, so that asking any message costs a call: a cast to ``ValidatedMessage`` costs a search.
+    func violations() -> [FieldViolation]
 }
 
 extension Message {
@@ -28,6 +33,9 @@ extension Message {
 
     /// Encodes the message with nothing before it.
     public func serialized() -> [UInt8] { serialized(prefix: 0) }
+
+    /// Nothing: a message without rules.
+    public func violations() -> [FieldViolation] { [] }
 }
 
 /// A message whose proto file carries field rules (`trellis.options.v1.Rules`), checked before a handler sees it.

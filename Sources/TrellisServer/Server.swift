@@ -1,10 +1,11 @@
 internal import Domain
 public import EventLoop
+public import HTTP2
 public import Logging
 public import Postgres
 internal import Primitives
 internal import RPC
-internal import RPCServer
+public import RPCServer
 internal import RPCServices
 internal import Synchronization
 internal import Tenancy
@@ -15,6 +16,8 @@ public struct ServerOptions: Sendable {
     public var host: String
     /// The port of gRPC; 0 picks a free one.
     public var port: UInt16
+    /// Makes the transports of gRPC's connections; nil leaves them without TLS.
+    public var security: (any ServerTransportSecurity)?
     /// Where probes and metrics are served; nil for nowhere.
     public var admin: (host: String, port: UInt16)?
     /// The database, already migrated. The server's sessions run as the role `trellis_server`, which the address's user
@@ -25,8 +28,8 @@ public struct ServerOptions: Sendable {
     /// The secret that becomes the platform's first key if there is none yet, from ``Server/newPlatformKey()`` or an
     /// earlier start; to be kept safe before the server starts. Nil makes no key.
     public var platformKey: String?
-    /// Bytes of one request message at most.
-    public var messageBytes = MessageFraming.standardMessageBytes
+    /// What callers may do.
+    public var limits = ServerLimits()
 
     /// Options with the defaults for the rest.
     public init(host: String, port: UInt16, database: DatabaseAddress) {
@@ -108,9 +111,15 @@ public final class Server: Sendable {
         }
         state.withLock { $0.rpc = rpc }
         try await rpc.start()
-        let listening = try rpc.listen(host: options.host, port: options.port)
+        let listening = try rpc.listen(host: options.host, port: options.port, security: options.security)
         let admin = try options.admin.map {
-            try AdminServer(host: $0.host, port: $0.port, group: group) { [weak self] request in
+            try AdminServer(
+                host: $0.host,
+                port: $0.port,
+                group: group,
+                rpc: rpc,
+                messageBytes: options.limits.messageBytes
+            ) { [weak self] request in
                 await self?.answer(request) ?? .unavailable("stopped\n")
             }
         }
@@ -143,10 +152,11 @@ public final class Server: Sendable {
 
     private func configuration(_ table: LoopTable) -> ServerConfiguration {
         var configuration = ServerConfiguration()
-        configuration.limits.messageBytes = options.messageBytes
+        configuration.limits = options.limits
         configuration.interceptors = [
             CallCounter(table: table), CallLog(table: table), Authentication(table: table), FieldRulesCheck(),
         ]
+        configuration.transcoder = Services.transcoder
         configuration.convertError = { error, context in
             let reply = ErrorReply(error)
             if reply.isFault { Faults.report(error, context, table[context.loop].log) }

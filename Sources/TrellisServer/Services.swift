@@ -6,7 +6,10 @@ import TrellisAPI
 /// Every service of the server.
 enum Services {
     /// What tools are told of the contract.
-    private static let reflection = Reflection(files: DescriptorPool.trellis.files.map(\.serialized))
+    private static let reflection = Reflection(.trellis)
+
+    /// What JSON of every method is made by.
+    static let transcoder = DescriptorTranscoder(.trellis)
 
     /// Registers the methods of all services.
     static func register(in router: Router, health: Health) {

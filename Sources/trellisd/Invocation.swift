@@ -123,8 +123,8 @@ enum Help {
         if command == .serve {
             page.add(
                 text: "When it can serve, it prints one line on standard output, 'trellisd ready grpc=HOST:PORT "
-                    + "admin=HOST:PORT'; logs go to standard error. The first start writes DIR/credentials.json, which "
-                    + "the trellis command reads. SIGTERM or SIGINT lets calls in flight finish within --grace; a second "
+                    + "admin=HOST:PORT', with ' tls=on' where it is; logs go to standard error. The first start writes DIR/credentials.json, which "
+                    + "the trellis command reads. SIGHUP reads the certificates again. SIGTERM or SIGINT lets calls in flight finish within --grace; a second "
                     + "one stops at once."
             )
         }

@@ -1,6 +1,8 @@
 import EventLoop
 import Glibc
 import Logging
+import Primitives
+import TLS
 import Terminal
 import TrellisServer
 
@@ -13,6 +15,7 @@ final class Serve: @unchecked Sendable {  // confined to the main loop once that
     private let main: EventLoop
     private var signals: [SignalWatcher] = []
     private var server: Server?
+    private var tls: ServerTLS?
     private var exitCode: Int32 = 0
     private var hasStarted = false
     private var isStopping = false
@@ -53,12 +56,49 @@ final class Serve: @unchecked Sendable {  // confined to the main loop once that
             for number in [SIGTERM, SIGINT] {
                 signals.append(try SignalWatcher(loop: main, signal: number) { self.signal(number) })
             }
+            if let settings = configuration.tls {
+                tls = try ServerTLS(settings) { [log] peer, reason in
+                    log.info("TLS handshake failed", metadata: ["peer": "\(peer)", "reason": "\(reason)"])
+                }
+                signals.append(try SignalWatcher(loop: main, signal: SIGHUP) { self.reload() })
+            }
         } catch {
             return fail(error)
         }
         main.startTask {
             do { try await self.start(home, storage, group) } catch { self.fail(error) }
         }
+    }
+
+    /// On SIGHUP: reads the certificates again.
+    private func reload() {
+        guard let tls else { return }
+        do throws(TLSConfigurationError) {
+            try tls.reload()
+            log.notice("SIGHUP: read the certificates again, for new connections", metadata: expiry(tls))
+        } catch {
+            log.error("SIGHUP: the certificates cannot be used, the old ones stay: \(error)", metadata: expiry(tls))
+        }
+        warnOfExpiry(tls)
+    }
+
+    private func expiry(_ tls: ServerTLS) -> Logger.Metadata {
+        ["expires": "\(tls.certificateExpiry.map { Instant(microseconds: $0 * 1_000_000).rfc3339 } ?? "unknown")"]
+    }
+
+    /// How long before its certificate expires the log of a start or a reload warns of it.
+    private static let expiryWarningSeconds: Int64 = 14 * 86_400
+
+    private func warnOfExpiry(_ tls: ServerTLS) {
+        guard let expiry = tls.certificateExpiry else { return }
+        let left = expiry - Instant.now().microseconds / 1_000_000
+        guard left < Self.expiryWarningSeconds else { return }
+        log.warning(
+            left < 0
+                ? "the certificate has expired: clients will refuse it; replace it and send SIGHUP"
+                : "the certificate expires soon: replace it and send SIGHUP",
+            metadata: self.expiry(tls)
+        )
     }
 
     private func start(_ home: HomeFolder, _ storage: Storage, _ group: EventLoopGroup) async throws {
@@ -76,22 +116,35 @@ final class Serve: @unchecked Sendable {  // confined to the main loop once that
         )
         options.admin = configuration.admin.map { ($0.host, $0.port) }
         options.pool = configuration.poolLimits
-        options.messageBytes = configuration.maxMessageSize
+        options.limits = configuration.limits
         options.platformKey = credentials.platformKey
+        options.security = tls
         let server = Server(options, group: group, log: log)
         self.server = server
         let started = try await server.start()
-        try credentials.finish(home, started, log)
+        try credentials.finish(home, started, tls, log)
         if isStopping { return await stop() }
         hasStarted = true
         log.notice(
             "serving",
             metadata: [
                 "grpc": "\(started.address)", "admin": "\(started.admin.map(\.description) ?? "none")",
+                "tls": "\(configuration.tls.map { "\($0.minimumVersion.rawValue) or newer" } ?? "none")",
                 "loops": "\(configuration.loops)", "home": "\(home.path)",
             ]
         )
-        Terminal.print("trellisd ready grpc=\(started.address) admin=\(started.admin.map(\.description) ?? "none")")
+        if let tls {
+            warnOfExpiry(tls)
+        } else if !started.address.isLoopback {
+            log.warning(
+                "gRPC is served without TLS where others may reach it, and keys can be read on the way: set tls-cert",
+                metadata: ["grpc": "\(started.address)"]
+            )
+        }
+        Terminal.print(
+            "trellisd ready grpc=\(started.address) admin=\(started.admin.map(\.description) ?? "none")"
+                + (tls == nil ? "" : " tls=on")
+        )
     }
 
     private func signal(_ number: Int32) {

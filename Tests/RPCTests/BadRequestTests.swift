@@ -27,13 +27,24 @@ struct BadRequestTests {
     @Test(
         "a content type that is not gRPC's is 415",
         arguments: [
-            "text/plain", "application/json", "application/grpc-web", "application/grpc+json", "application/gr",
+            "text/plain", "application/json", "application/grpc-web", "application/grpc-web+proto", "application/gr",
+            "application/grpcx",
         ]
     )
     func contentType(type: String) async throws {
         let answer = try await answer("Echo", ["content-type": type])
         #expect(answer.httpStatus == "415")
         #expect(answer.body.isEmpty)
+    }
+
+    @Test(
+        "gRPC with messages that are not protobuf is gRPC, and UNIMPLEMENTED",
+        arguments: ["application/grpc+json", "application/grpc+thrift;v=1"]
+    )
+    func otherMessages(type: String) async throws {
+        let answer = try await answer("Echo", ["content-type": type])
+        #expect(answer.httpStatus == "200" && answer.status == .unimplemented)
+        #expect(answer.message == "content-type \(type) is not taken here; send application/grpc")
     }
 
     @Test("no content type is 415")
@@ -44,7 +55,10 @@ struct BadRequestTests {
 
     @Test(
         "gRPC's content type is taken in each of its spellings",
-        arguments: ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"]
+        arguments: [
+            "application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8",
+            "Application/GRPC+proto ; a=b",
+        ]
     )
     func goodContentType(type: String) async throws {
         let answer = try await answer("Echo", ["content-type": type])
@@ -66,11 +80,11 @@ struct BadRequestTests {
         #expect(answer.message == "there is no method /test.Control/Nothing")
     }
 
-    @Test("an encoding that is not offered is UNIMPLEMENTED and says which are", arguments: ["gzip", "deflate", "x"])
+    @Test("an encoding that is not offered is UNIMPLEMENTED and says which are", arguments: ["deflate", "GZIP", "x"])
     func encoding(name: String) async throws {
         let answer = try await answer("Echo", ["grpc-encoding": name], body: [1, 0, 0, 0, 1, 65])
         #expect(answer.status == .unimplemented)
-        #expect(answer.headers.first("grpc-accept-encoding") == "identity")
+        #expect(answer.headers.first("grpc-accept-encoding") == "identity, gzip")
     }
 
     @Test("a compressed message without an encoding is INTERNAL", arguments: [nil, "identity"])

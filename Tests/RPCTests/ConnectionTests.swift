@@ -84,6 +84,25 @@ struct ConnectionTests {
         }
     }
 
+    @Test("connections are dealt to the loops in turn, and counted a loop")
+    func spread() async throws {
+        let server = try await ControlServer(loops: 3)
+        var peers: [RawPeer] = []
+        for _ in 0..<9 {
+            let peer = try RawPeer(server.address)
+            try peer.greet()
+            peers.append(peer)
+        }
+        // An answer means that the connection has arrived on its loop.
+        for peer in peers {
+            try peer.write(RawPeer.frame(6, 0, 0, [1, 2, 3, 4, 5, 6, 7, 8]))
+            #expect(peer.read { $0.type == 6 && $0.flags == 1 } != nil)
+        }
+        #expect(server.server.countsByLoop().map(\.openConnections) == [3, 3, 3])
+        #expect(server.server.counts().openConnections == 9)
+        await server.stop()
+    }
+
     @Test("PING is answered with what it carried")
     func pong() async throws {
         try await withControl { server, _ in

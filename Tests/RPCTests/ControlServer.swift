@@ -10,11 +10,15 @@ import Testing
 /// A real server on a real socket, whose methods misbehave as the request tells them to.
 ///
 /// - Echo: the response is the request. Metadata "echo-*" comes back as response metadata, "trail-*" as trailers.
+///   "wish-compression" of "gzip" or "none" is the handler's wish, here and in Count.
 /// - Fail: throws the status "CODE MESSAGE" that the request names.
 /// - Crash: throws an error that is not for the caller's eyes.
+/// - Flaky: UNAVAILABLE until the call was sent before as often as the request says; answers how often that was.
+/// - Remaining: answers how many seconds its caller still waits, and its traceparent.
 /// - Wait: runs until it is cancelled.
 /// - Count: streams as many messages as the request says, of as many bytes: "COUNT SIZE".
 /// - Sum: takes a stream, answers how many messages and bytes came.
+/// - First: answers the first request of a stream with a hundred messages of 1000 bytes, and ends.
 /// - Chat: answers each request of a stream with itself.
 final class ControlServer: Sendable {
     let server: RPCServer
@@ -85,6 +89,9 @@ final class ControlServer: Sendable {
                     append(name, value, &context.trailers)
                 }
             }
+            wish(context)
+            if context.previousAttempts > 0 { context.trailers.append("attempts", "\(context.previousAttempts)") }
+            if context.metadata["forge"] != nil { forge(&context.responseMetadata, &context.trailers) }
             return request
         }
         router.unary("/test.Control/Fail") { (request: Note, _) -> Note in
@@ -110,8 +117,18 @@ final class ControlServer: Sendable {
             try await context.loop.sleep(for: .milliseconds(Int64(request.text) ?? 0))
             return request
         }
-        router.serverStreaming("/test.Control/Count") { (request: Note, responses: ResponseWriter<Note>, _) in
+        router.unary("/test.Control/Remaining") { (_: Note, context) -> Note in
+            let left = context.timeRemaining.map { "\($0.components.seconds)" } ?? "none"
+            return Note("\(left) \(context.metadata["traceparent"] ?? "none")")
+        }
+        router.unary("/test.Control/Flaky") { (request: Note, context) -> Note in
+            let attempts = context.previousAttempts
+            guard attempts >= Int(request.text) ?? 0 else { throw RPCError(.unavailable, "not yet") }
+            return Note("\(attempts)")
+        }
+        router.serverStreaming("/test.Control/Count") { (request: Note, responses: ResponseWriter<Note>, context) in
             let parts = request.text.split(separator: " ").compactMap { Int($0) }
+            wish(context)
             do {
                 for index in 0..<parts[0] {
                     try await responses.send(Note([UInt8](repeating: UInt8(index & 127), count: parts[1])))
@@ -127,6 +144,13 @@ final class ControlServer: Sendable {
             for try await request in requests { (count, bytes) = (count + 1, bytes + request.bytes.count) }
             return Note("\(count) \(bytes)")
         }
+        router.bidirectional("/test.Control/First") {
+            (requests: RequestStream<Note>, responses: ResponseWriter<Note>, _) in
+            for try await _ in requests {
+                for index in 0..<100 { try await responses.send(Note([UInt8](repeating: UInt8(index), count: 1000))) }
+                return
+            }
+        }
         router.bidirectional("/test.Control/Chat") {
             (requests: RequestStream<Note>, responses: ResponseWriter<Note>, _) in
             for try await request in requests { try await responses.send(request) }
@@ -134,9 +158,28 @@ final class ControlServer: Sendable {
         return router
     }
 
+    /// What no handler may say.
+    private static func forge(_ heads: inout Metadata, _ trailers: inout Metadata) {
+        for name in ["content-type", "grpc-encoding", "transfer-encoding", "connection", "te", "Content-Length"] {
+            heads.append(name, "forged")
+        }
+        trailers.append("grpc-status", "5")
+        trailers.append("Grpc-Message", "forged")
+        trailers.appendBytes("grpc-status-details-bin", [1])
+        trailers.append(":status", "500")
+    }
+
+    private static func wish(_ context: ServerContext) {
+        switch context.metadata["wish-compression"] {
+        case "gzip": context.responseCompression = .gzip
+        case "none": context.responseCompression = .none
+        default: break
+        }
+    }
+
     private static func append(_ name: String, _ value: String, _ metadata: inout Metadata) {
         if name.hasSuffix("-bin") {
-            metadata.appendBytes(name, Metadata(of: name, value).bytes(name) ?? [])
+            for bytes in Metadata(of: name, value).allBytes(name) ?? [] { metadata.appendBytes(name, bytes) }
         } else {
             metadata.append(name, value)
         }

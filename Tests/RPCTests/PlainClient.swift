@@ -65,8 +65,15 @@ final class PlainClient: HTTP2SessionDelegate, @unchecked Sendable {
 
     /// Sends a request and waits for its stream to end.
     ///
-    /// - Parameter fields: beside or instead of those of a good call; an empty value takes the field away.
-    func request(_ method: String, _ fields: [String: String] = [:], body: [UInt8]) async -> Answer {
+    /// - Parameters:
+    ///   - fields: beside or instead of those of a good call; an empty value takes the field away.
+    ///   - more: fields that follow these, in order, of which a name may repeat.
+    func request(
+        _ method: String,
+        _ fields: [String: String] = [:],
+        more: [(String, String)] = [],
+        body: [UInt8]
+    ) async -> Answer {
         await withCheckedContinuation { continuation in
             loop.submit { [self] in
                 var all = [
@@ -82,6 +89,7 @@ final class PlainClient: HTTP2SessionDelegate, @unchecked Sendable {
                 }
                 var list = HeaderFields()
                 for (name, value) in all where !value.isEmpty { list.append(name, value) }
+                for (name, value) in more { list.append(name, value) }
                 guard let stream = connection?.session.request(.none, list) else {
                     return continuation.resume(returning: Answer(error: .refusedStream))
                 }

@@ -25,12 +25,22 @@ final class RawPeer {
     private var buffer: [UInt8] = []
     private var passedOver: [Frame] = []
     private(set) var isClosed = false
+    /// How long it waits for the other side, in milliseconds.
+    private let patience: Int32
 
     init(_ address: String, receiveBuffer: Int32? = nil) throws {
         let port = try #require(address.split(separator: ":").last.flatMap { UInt16($0) })
         let resolved = try SocketAddress.resolve(host: "127.0.0.1", port: port)
         descriptor = try ClientSocket.connect(to: try #require(resolved.first)).descriptor
+        patience = 5000
         try waitFor(Int16(POLLOUT))
+    }
+
+    /// The server's side of a connection that was accepted.
+    init(accepted descriptor: Int32) {
+        self.descriptor = descriptor
+        // A client that is a test waits for its turn on a busy machine.
+        patience = 30_000
     }
 
     deinit { close(descriptor) }
@@ -40,9 +50,63 @@ final class RawPeer {
         try write(Self.preface + Self.frame(4, 0, 0, []))
     }
 
+    /// Takes a client's preface, and answers with settings.
+    func welcome(_ settings: [UInt8] = []) {
+        while buffer.count < Self.preface.count { guard readMore() else { return } }
+        buffer.removeFirst(Self.preface.count)
+        put(Self.frame(4, 0, 0, settings))
+    }
+
+    /// Waits for a request's header list.
+    ///
+    /// - Returns: its stream; nil when the client is gone.
+    func nextCall() -> UInt32? { read { $0.type == 1 }?.stream }
+
+    /// Answers with a header list.
+    func head(_ stream: UInt32, _ fields: [(String, String)] = [], ends: Bool = false) {
+        let standard = [(":status", "200"), ("content-type", "application/grpc")]
+        let block = Self.headerBlock(fields.contains { $0.0 == ":status" } ? fields : standard + fields)
+        put(Self.frame(1, ends ? 5 : 4, stream, block))
+    }
+
+    /// Answers with a message.
+    func message(_ stream: UInt32, _ text: String) {
+        put(Self.frame(0, 0, stream, [0, 0, 0, 0, UInt8(text.utf8.count)] + Array(text.utf8)))
+    }
+
+    /// Ends an answer that has begun.
+    func trailers(_ stream: UInt32, _ status: Int = 0, _ more: [(String, String)] = []) {
+        put(Self.frame(1, 5, stream, Self.headerBlock([("grpc-status", "\(status)")] + more)))
+    }
+
+    /// Answers with a status and nothing else.
+    func refuse(_ stream: UInt32, _ status: Int, _ more: [(String, String)] = []) {
+        head(stream, [("grpc-status", "\(status)")] + more, ends: true)
+    }
+
+    /// Answers as a server does that is well.
+    func answer(_ stream: UInt32, _ text: String) {
+        head(stream)
+        message(stream, text)
+        trailers(stream)
+    }
+
+    /// Ends a stream with an error code.
+    func reset(_ stream: UInt32, _ code: UInt8) {
+        put(Self.frame(3, 0, stream, [0, 0, 0, code]))
+    }
+
+    /// Says goodbye.
+    func goAway(_ last: UInt8, _ code: UInt8 = 0, _ text: String = "") {
+        put(Self.frame(7, 0, 0, [0, 0, 0, last, 0, 0, 0, code] + Array(text.utf8)))
+    }
+
     /// Writes all of it, or as much as the server takes within a second or until it closes.
     @discardableResult
-    func write(_ bytes: [UInt8]) throws -> Int {
+    func write(_ bytes: [UInt8]) throws -> Int { put(bytes) }
+
+    @discardableResult
+    func put(_ bytes: [UInt8]) -> Int {
         var written = 0
         while written < bytes.count {
             let count = bytes[written...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
@@ -58,7 +122,7 @@ final class RawPeer {
     }
 
     /// Takes the first frame that is wanted, of those that came before and were not, or else that come; nil when the
-    /// connection ends, or nothing comes for 5 s.
+    /// connection ends, or nothing comes for so long.
     func read(until isWanted: (Frame) -> Bool) -> Frame? {
         if let index = passedOver.firstIndex(where: isWanted) { return passedOver.remove(at: index) }
         while true {
@@ -77,7 +141,7 @@ final class RawPeer {
     }
 
     private func readMore() -> Bool {
-        guard wait(Int16(POLLIN), milliseconds: 5000) else { return false }
+        guard wait(Int16(POLLIN), milliseconds: patience) else { return false }
         var chunk = [UInt8](repeating: 0, count: 65_536)
         let count = Glibc.read(descriptor, &chunk, chunk.count)
         guard count > 0 else {

@@ -16,7 +16,7 @@ struct ServicesTests {
         let server = RPCServer(group: group, configuration: .init()) { _ in
             let router = Router()
             router.register(health: health)
-            router.register(reflection: Reflection(files: DescriptorPool.trellis.files.map(\.serialized)))
+            router.register(reflection: Reflection(.trellis))
             return router
         }
         try await server.start()

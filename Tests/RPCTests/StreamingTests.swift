@@ -132,10 +132,8 @@ struct StreamingTests {
         try await withControl { server, channel in
             let slow = Task { () throws -> Note in try await channel.unary("/test.Control/Pause", Note("500")) }
             try await server.events.wait(for: "pausing")
-            let clock = ContinuousClock()
-            let start = clock.now
-            await server.server.shutdown(grace: .seconds(10))
-            #expect(clock.now - start < .seconds(5))
+            // A server that waited for its whole grace would be ended by the suite's limit.
+            await server.server.shutdown(grace: .seconds(3600))
             let answer = try await slow.value
             #expect(answer.text == "500")
             let error = await #expect(throws: RPCError.self) {

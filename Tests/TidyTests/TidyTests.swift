@@ -58,7 +58,7 @@ struct TidyTests {
 
     @Test("each C library is imported by one target")
     func oneImporter() {
-        for module in ["CUV", "CNghttp2", "CProtobufC", "CPostgres", "CSodium"] {
+        for module in ["CUV", "CNghttp2", "CProtobufC", "CPostgres", "CSodium", "CZlib", "COpenSSL"] {
             let importers = Set(Self.sources.filter { $0.imports.contains(module) }.map(\.target))
             #expect(importers.count <= (module == "CProtobufC" ? 2 : 1), "\(module) is imported by \(importers)")
         }
@@ -85,6 +85,7 @@ struct TidyTests {
                 )
             }
             if source.target.hasPrefix("Sources/RPC") || source.target == "Sources/HTTP2" {
+                #expect(!imports.contains("TLS"), "\(source.path): TLS is put in by the programs")
                 #expect(
                     imports.isDisjoint(with: areas.union(["Domain", "Postgres", "Schema", "TrellisServer"])),
                     "\(source.path): RPC knows nothing of tenants"

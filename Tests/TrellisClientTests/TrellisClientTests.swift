@@ -1,7 +1,10 @@
 import EventLoop
 import Files
+import Foundation
 import Logging
+import Protobuf
 import RPC
+import RPCClient
 import TestSupport
 import Testing
 import TrellisAPI
@@ -112,5 +115,65 @@ struct TrellisClientTests {
     func brokenDetails() {
         let error = TrellisError(RPCError(.notFound, "gone", details: [0xFF, 0xFF]))
         #expect(error == TrellisError(.notFound, "gone"))
+    }
+
+    @Test("the example program runs against a server and shows what it says it does")
+    func example() async throws {
+        try await Self.withServer { address, key in
+            // The programs are built beside the tests.
+            let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+            let folder = CommandLine.arguments[0].hasSuffix(".xctest") ? CommandLine.arguments[0] : tests
+            let program = URL(fileURLWithPath: folder).deletingLastPathComponent().appendingPathComponent(
+                "trellis-example"
+            )
+            let process = Process()
+            process.executableURL = program
+            process.arguments = [address, key]
+            let output = Pipe()
+            process.standardOutput = output
+            let ended = AsyncStream<Int32> { continuation in
+                process.terminationHandler = { process in
+                    continuation.yield(process.terminationStatus)
+                    continuation.finish()
+                }
+            }
+            try process.run()
+            var code: Int32?
+            for await status in ended { code = status }
+            let text = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+            #expect(code == 0, "\(text)")
+            for line in [
+                "made: Example", "refused: INVALID_ARGUMENT INVALID_FIELDS", "  display_name: ", "sites: Example",
+                "health: serving", "service: trellis.tenancy.v1.TenancyService",
+            ] {
+                #expect(text.contains(line), "\(line) is missing in:\n\(text)")
+            }
+        }
+    }
+
+    @Test("every detail of google.rpc can be had, typed")
+    func details() throws {
+        var help = Help()
+        help.links = [Help.Link(description: "Errors", url: "https://example.org/errors")]
+        var localized = LocalizedMessage()
+        (localized.locale, localized.message) = ("es", "no está")
+        var resource = ResourceInfo()
+        (resource.resourceType, resource.resourceName, resource.description) = ("site", "Lima", "is gone")
+        var debug = DebugInfo()
+        debug.detail = "stack"
+        var retry = RetryInfo()
+        retry.retryDelay = ProtoDuration(seconds: 2, nanos: 0)
+        func any<Detail: Message>(_ detail: Detail) -> AnyMessage {
+            AnyMessage(typeURL: "type.googleapis.com/\(Detail.fullName)", value: detail.serialized())
+        }
+        var status = RPCStatus()
+        status.details = [any(help), any(localized), any(resource), any(debug), any(retry)]
+        let error = TrellisError(RPCError(.notFound, "gone", details: status.serialized()))
+        #expect(error.links == [TrellisError.Link(title: "Errors", url: "https://example.org/errors")])
+        #expect(error.localizedMessage == "no está")
+        #expect(error.resource == TrellisError.Condition(subject: "site Lima", reason: "is gone"))
+        #expect(error.debugDetail == "stack" && error.retryDelay == .seconds(2))
+        #expect(error.details(as: Help.self) == [help] && error.details(as: BadRequest.self).isEmpty)
+        #expect(error.details.count == 5)
     }
 }

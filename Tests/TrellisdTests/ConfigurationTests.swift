@@ -1,3 +1,5 @@
+import HTTP2
+import RPCServer
 import Terminal
 import Testing
 
@@ -60,7 +62,7 @@ import Testing
         #expect(configuration.loops == 8)
         #expect(configuration.grace == .seconds(9))
         #expect(configuration.listen.description == "0.0.0.0:2")
-        #expect(configuration.maxMessageSize == 4 << 20)
+        #expect(configuration.limits.messageBytes == 4 << 20)
     }
 
     @Test func everyDefaultTextIsReadAsTheDefaultValue() throws {
@@ -76,10 +78,24 @@ import Testing
         try check(all.poolTimeout)
         try check(all.poolIdleTimeout)
         try check(all.poolLifespan)
-        try check(all.maxMessageSize)
         try check(all.grace)
         try check(all.logLevel)
         try check(all.logFormat)
+    }
+
+    @Test func everyLimitHasItsDefaultAsTextAndIsSetByItsRowAlone() throws {
+        for setting in LimitSetting.all {
+            var limits = ServerLimits()
+            try setting.set(setting.entry.defaultText, &limits)
+            #expect("\(limits)" == "\(ServerLimits())", "\(setting.entry.name)")
+        }
+        let configuration = try Self.configuration(["--keepalive-time", "2m"], [:], file: nil)
+        #expect(configuration.limits.http2.keepaliveSeconds == 120)
+        #expect(
+            Self.problems(["--keepalive-time", "1500ms"]) == [
+                "--keepalive-time: '1500ms' is not a whole number of seconds, such as 30s or 5m"
+            ]
+        )
     }
 
     @Test func aWrongValueIsNamedWithItsSourceAndWhatWouldBeRight() {

@@ -1,4 +1,4 @@
-internal import Protobuf
+public import Protobuf
 public import RPC
 internal import TrellisAPI
 
@@ -32,6 +32,20 @@ public struct TrellisError: Error, Sendable, Equatable, CustomStringConvertible 
         }
     }
 
+    /// Where to read on.
+    public struct Link: Sendable, Equatable {
+        /// What is there.
+        public var title: String
+        /// Where it is.
+        public var url: String
+
+        /// A link.
+        public init(title: String, url: String) {
+            self.title = title
+            self.url = url
+        }
+    }
+
     /// What became of the call.
     public var code: StatusCode
     /// The server's message, for people.
@@ -48,6 +62,36 @@ public struct TrellisError: Error, Sendable, Equatable, CustomStringConvertible 
     public var quotas: [Condition] = []
     /// How long to wait before it makes sense to try again.
     public var retryDelay: Duration?
+    /// The message in the caller's own language; nil when the server did not say it.
+    public var localizedMessage: String?
+    /// What the call was about, by its type and name; nil when the server did not say it.
+    public var resource: Condition?
+    /// Where to read on.
+    public var links: [Link] = []
+    /// What developers of the server wrote; empty when there is nothing.
+    public var debugDetail = ""
+    /// Every detail as it came, by the full name of its message and its serialized form.
+    public var details: [Detail] = []
+
+    /// A detail as it came.
+    public struct Detail: Sendable, Equatable {
+        /// The full name of the message, such as "google.rpc.Help".
+        public var name: String
+        /// The serialized message.
+        public var bytes: [UInt8]
+
+        /// A detail.
+        public init(name: String, bytes: [UInt8]) {
+            self.name = name
+            self.bytes = bytes
+        }
+    }
+
+    /// The details of one type, such as `details(as: Help.self)`; what cannot be decoded is left out.
+    public func details<Wanted: Message>(as type: Wanted.Type) -> [Wanted] {
+        details.compactMap { $0.name == Wanted.fullName ? try? Wanted(serialized: $0.bytes) : nil }
+    }
+
     /// The id by which the server's logs know the call; empty when it did not say.
     public var requestID = ""
 
@@ -67,7 +111,9 @@ public struct TrellisError: Error, Sendable, Equatable, CustomStringConvertible 
     }
 
     private mutating func read(_ detail: AnyMessage) {
-        switch detail.typeURL.split(separator: "/").last.map(String.init) {
+        let name = detail.typeURL.split(separator: "/").last.map(String.init) ?? ""
+        details.append(Detail(name: name, bytes: detail.value))
+        switch name {
         case ErrorInfo.fullName:
             guard let info = try? ErrorInfo(serialized: detail.value) else { return }
             (reason, metadata) = (info.reason, info.metadata)
@@ -85,6 +131,16 @@ public struct TrellisError: Error, Sendable, Equatable, CustomStringConvertible 
         case RequestInfo.fullName:
             guard let info = try? RequestInfo(serialized: detail.value) else { return }
             requestID = info.requestID
+        case LocalizedMessage.fullName:
+            localizedMessage = (try? LocalizedMessage(serialized: detail.value))?.message
+        case ResourceInfo.fullName:
+            guard let info = try? ResourceInfo(serialized: detail.value) else { return }
+            resource = Condition(subject: "\(info.resourceType) \(info.resourceName)", reason: info.description)
+        case Help.fullName:
+            guard let help = try? Help(serialized: detail.value) else { return }
+            links += help.links.map { Link(title: $0.description, url: $0.url) }
+        case DebugInfo.fullName:
+            debugDetail = (try? DebugInfo(serialized: detail.value))?.detail ?? ""
         default: break  // A detail of a newer server.
         }
     }

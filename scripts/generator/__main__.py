@@ -1,4 +1,4 @@
-"""The run: read, generate, write or compare, for the project and for the fixture of the tests."""
+"""The run: read, generate, write or compare, for the project and for what its tests are made of."""
 
 import argparse
 import sys
@@ -19,9 +19,11 @@ def generate(where: Layout, server) -> Output:
     baseline.check(where.root, api)
     c = c_messages.generate(api, where, out)
     swift_messages.generate(api, c, where, out)
-    swift_services.generate(api, where, out)
-    swift_client.generate(api, where, out)
-    if server:
+    if where.services:
+        swift_services.generate(api, where, out)
+    if where.clients:
+        swift_client.generate(api, where, out)
+    if server and where.core:
         from . import sql_swift  # here, so that --no-sql needs no psycopg
         with server(where) as database:
             sql_swift.generate(api, database, where, out)
@@ -42,8 +44,7 @@ def main() -> int:
         return 0
     begin = time.monotonic()
     layouts = [layout.project(root)]
-    if (root / "Tests/Fixture/proto").exists():
-        layouts.append(layout.fixture(root))
+    layouts += [of_tests for of_tests in (layout.fixture(root), layout.interop(root)) if of_tests.protos.exists()]
     try:
         with _server(root, arguments.no_sql) as server:
             outputs = [generate(where, server) for where in layouts]

@@ -40,7 +40,7 @@ def _method(service: Service, m: Method) -> str:
     if m.server_streaming:
         return (text + f"    public func {names.escaped(m.swift)}(\n        _ request: {m.input.swift}, options: TrellisConnection.Options? = nil\n"
                 f"    ) -> ResponseStream<{m.output.swift}> {{\n"
-                f"        connection.serverStreaming({path}, request, options: options)\n    }}\n")
+                f"        connection.serverStreaming(\n            {path}, request, isIdempotent: {_idempotent(m)}, options: options)\n    }}\n")
     return (text + f"    public func {names.escaped(m.swift)}(\n        _ request: {m.input.swift}, options: TrellisConnection.Options? = nil\n"
             f"    ) async throws(TrellisError) -> {m.output.swift} {{\n        try await connection.unary(\n"
             f"            {path}, request, isIdempotent: {_idempotent(m)}, options: options)\n    }}\n")

@@ -71,6 +71,15 @@ extension EdgeList {
     }
 }
 
+extension EdgeList {
+    /// Goes on after an edge of the same list.
+    mutating func begin(after edge: EdgeRow) {
+        (afterSourceKind, afterSourceCode, afterKind) = (edge.sourceKind, edge.sourceCode, edge.kind)
+        (afterTargetFramework, afterTargetKind) = (edge.targetFramework, edge.targetKind)
+        afterTargetCode = edge.targetCode
+    }
+}
+
 extension EdgeRow {
     fileprivate func write(to writer: inout PositionWriter) {
         writer.write(sourceKind)

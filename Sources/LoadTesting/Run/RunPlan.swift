@@ -50,7 +50,8 @@ struct RunPlan: Sendable {
     var channel: ChannelConfiguration = {
         var configuration = ChannelConfiguration()
         // A call is counted as what it was, not as what became of it at the third try.
-        configuration.retries.attempts = 1
+        configuration.serviceConfig = ServiceConfig()
+        configuration.maximumAttempts = 1
         configuration.userAgent = "trellis-load"
         return configuration
     }()

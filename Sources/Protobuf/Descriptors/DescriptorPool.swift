@@ -29,11 +29,19 @@ public final class DescriptorPool: Sendable {
             for message in parsed.messages {
                 messages[message.fullName] = message
                 symbols[message.fullName] = parsed.file.path
-                for field in message.fields { symbols["\(message.fullName).\(field.name)"] = parsed.file.path }
+                for field in message.fields {
+                    symbols["\(message.fullName).\(field.name)"] = parsed.file.path
+                    if let oneof = field.oneof { symbols["\(message.fullName).\(oneof)"] = parsed.file.path }
+                }
             }
             for descriptor in parsed.enums {
                 enums[descriptor.fullName] = descriptor
                 symbols[descriptor.fullName] = parsed.file.path
+                // The values of an enum stand beside it, not inside (as in C++).
+                let scope = descriptor.fullName.split(separator: ".").dropLast()
+                for value in descriptor.values {
+                    symbols[(scope + [Substring(value.name)]).joined(separator: ".")] = parsed.file.path
+                }
             }
             for service in parsed.services {
                 symbols[service.fullName] = parsed.file.path
@@ -60,9 +68,22 @@ public final class DescriptorPool: Sendable {
     /// The file of that path.
     public func file(named path: String) -> FileDescriptor? { files.first { $0.path == path } }
 
-    /// The file that declares a message, field, enum, service, method or extension of that full name.
+    /// The file that declares a message, field, oneof, enum, enum value, service, method or extension of that full name.
     public func file(containing symbol: String) -> FileDescriptor? {
         fileOfSymbol[symbol].flatMap { file(named: $0) }
+    }
+
+    /// A file and all that it imports, each once, itself first.
+    public func closure(of file: FileDescriptor) -> [FileDescriptor] {
+        var result: [FileDescriptor] = []
+        var seen: Set<String> = []
+        var next = [file.path]
+        while let path = next.popLast() {
+            guard seen.insert(path).inserted, let file = self.file(named: path) else { continue }
+            result.append(file)
+            next.append(contentsOf: file.dependencies.reversed())
+        }
+        return result
     }
 
     /// The file that declares the extension of a message with that number.

@@ -57,6 +57,18 @@ public enum JSONValue: Sendable, Equatable {
         return JSONNumber.integer(text)
     }
 
+    /// The length of time that a string is in google.protobuf.Duration's form, such as "1.5s".
+    ///
+    /// - Parameter path: where the value stands, for the error.
+    /// - Throws: `JSONError` for anything else.
+    public func duration(at path: String) throws(JSONError) -> Duration {
+        guard case .string(let text) = self else {
+            throw JSONError(reason: "is \(kind); it must be a string like \"1.5s\"", path: path)
+        }
+        let (seconds, nanos) = try WellKnownText.duration(text, path)
+        return .seconds(seconds) + .nanoseconds(Int64(nanos))
+    }
+
     /// What kind of value it is, for messages to people.
     public var kind: String {
         switch self {

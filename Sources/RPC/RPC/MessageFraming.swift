@@ -31,11 +31,11 @@ public enum MessageFraming {
         return .message(length: length, isCompressed: flag == 1)
     }
 
-    /// Fills in the prefix of an uncompressed message that was serialized with five bytes of room before it.
-    public static func seal(_ framed: inout [UInt8]) {
+    /// Fills in the prefix of a message that was serialized with five bytes of room before it.
+    public static func seal(_ framed: inout [UInt8], isCompressed: Bool = false) {
         precondition(framed.count >= prefixBytes, "no room was left for the prefix")
         let length = UInt32(framed.count - prefixBytes)
-        framed[0] = 0
+        framed[0] = isCompressed ? 1 : 0
         framed[1] = UInt8(truncatingIfNeeded: length >> 24)
         framed[2] = UInt8(truncatingIfNeeded: length >> 16)
         framed[3] = UInt8(truncatingIfNeeded: length >> 8)

@@ -1,88 +1,90 @@
 public import EventLoop
-public import Protobuf
 public import RPC
+internal import Synchronization
 
-/// A way to a server: calls from anywhere share its one connection, which is made when it is first needed and made again
-/// after it was lost.
+/// A way to a service: calls from anywhere share its connections, which are made when they are first needed and made again
+/// after they were lost. docs/client.md is its guide.
 public final class Channel: Sendable {
-    /// The address as it was given, "host:port".
+    /// The address as it was given, "host:port"; of several, with commas between them.
     public let address: String
 
     private let core: ChannelCore
     private let loop: EventLoop
     private let ownsLoop: Bool
-    private let configuration: ChannelConfiguration
 
-    /// A channel to "host:port" or "[IPv6]:port"; nothing is connected yet.
+    /// A channel to "host:port" or "[IPv6]:port", or to several of them with commas between; nothing is connected yet.
     ///
-    /// - Parameter loop: where the connection lives; nil starts a thread for it, which ``close()`` ends.
+    /// - Parameter loop: where the connections live; nil starts a thread for it, which ends when the channel is let
+    ///   go of.
     /// - Throws: ``ChannelError`` when the address is not one, ``EventLoopError`` when there can be no thread.
     public init(address: String, configuration: ChannelConfiguration = .init(), loop: EventLoop? = nil) throws {
-        guard let (host, port) = Self.parse(address) else { throw ChannelError.address(address) }
+        let targets = try Target.parse(address)
         self.address = address
-        self.configuration = configuration
         ownsLoop = loop == nil
         self.loop = try loop ?? EventLoop.startThread(name: "channel")
-        core = ChannelCore(host: host, port: port, configuration: configuration, loop: self.loop)
+        core = ChannelCore(targets: targets, configuration: configuration, loop: self.loop)
     }
 
-    private static func parse(_ address: String) -> (String, UInt16)? {
-        guard let colon = address.lastIndex(of: ":"), let port = UInt16(address[address.index(after: colon)...]),
-            port > 0
-        else { return nil }
-        var host = address[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") {
-            host = host.dropFirst().dropLast()
-        } else if host.contains(":") {
-            return nil
-        }
-        return host.isEmpty ? nil : (String(host), port)
-    }
-
-    /// Ends every call, closes the connection and, if the channel has one, ends its thread. Call it once, at the end; not
-    /// from the channel's own thread.
-    public func close() async {
-        await onLoop { [core] done in
-            core.close()
-            done(.success(()))
-        }
-        guard ownsLoop else { return }
-        loop.stop()
-        // The thread ends after its turn; what waits for it here is only the last of its handles.
-        loop.join()
-    }
-
-    // MARK: Unary calls
-
-    /// Makes a unary call.
+    /// A channel to servers that are all the same service.
     ///
-    /// - Throws: ``RPCError`` with the server's status, UNAVAILABLE when it cannot be reached, CANCELLED when the calling
-    ///   task is cancelled, DEADLINE_EXCEEDED when ``CallOptions/timeout`` is over.
-    public func unary<Request: Message, Response: Message>(
-        _ path: String,
-        _ request: Request,
-        _ options: CallOptions = .init(),
-        returning: Response.Type = Response.self
-    ) async throws(RPCError) -> Response {
-        try await unaryResponse(path, request, options).message
+    /// - Throws: ``ChannelError`` when there is no address, or one of them is none.
+    public convenience init(
+        addresses: [String],
+        configuration: ChannelConfiguration = .init(),
+        loop: EventLoop? = nil
+    ) throws {
+        try self.init(address: addresses.joined(separator: ","), configuration: configuration, loop: loop)
     }
 
-    /// Makes a unary call, and tells what came beside the message.
-    public func unaryResponse<Request: Message, Answer: Message>(
-        _ path: String,
-        _ request: Request,
-        _ options: CallOptions = .init(),
-        returning: Answer.Type = Answer.self
-    ) async throws(RPCError) -> Response<Answer> {
-        var framed = request.serialized(prefix: MessageFraming.prefixBytes)
-        MessageFraming.seal(&framed)
-        let raw = try await attempt(path, framed, options)
-        return Response(
-            message: try Self.decode(Answer.self, raw.message),
-            metadata: raw.metadata,
-            trailers: raw.trailers
-        )
+    deinit {
+        let (core, loop, ownsLoop) = (core, loop, ownsLoop)
+        loop.submit { core.close(grace: .zero) {} }
+        if ownsLoop { loop.stopDetached() }
     }
+
+    // MARK: Connections
+
+    /// What the connections are doing. Any thread.
+    public var state: ConnectivityState { core.current.withLock { $0 } }
+
+    /// The state now and each further one, to ``ConnectivityState/shutdown``.
+    public func states() -> AsyncStream<ConnectivityState> {
+        let (core, loop) = (core, loop)
+        return AsyncStream { continuation in
+            loop.submit {
+                let id = core.watch { state in
+                    continuation.yield(state)
+                    if state == .shutdown { continuation.finish() }
+                }
+                continuation.onTermination = { _ in loop.submit { core.unwatch(id) } }
+            }
+        }
+    }
+
+    /// Begins to connect without a call, when nothing is connected.
+    public func connect() {
+        let core = core
+        loop.submit { core.connect() }
+    }
+
+    /// How long a connection may be silent before it is asked for a sign of life; nil is for ever. It grows when a server says
+    /// that it is asked too often.
+    public func keepaliveTime() async -> Duration? {
+        await onLoop { core in core.keepaliveSeconds > 0 ? .seconds(core.keepaliveSeconds) : nil }
+    }
+
+    /// Ends every call and closes the connections. A call that is made later ends UNAVAILABLE.
+    public func close() async { await close(grace: .zero) }
+
+    /// Takes no new calls, waits until those under way are over, but not longer than `grace`, and closes.
+    public func close(grace: Duration) async {
+        let core = core
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            loop.submit { core.close(grace: grace) { continuation.resume() } }
+        }
+    }
+
+    // MARK: Calls with serialized messages
 
     /// Makes a unary call with a serialized request, and gives back the serialized response: for callers that know
     /// messages only by their descriptors.
@@ -91,25 +93,7 @@ public final class Channel: Sendable {
         _ request: [UInt8],
         _ options: CallOptions = .init()
     ) async throws(RPCError) -> Response<[UInt8]> {
-        try await attempt(path, Self.frame(request), options)
-    }
-
-    // MARK: Streaming calls
-
-    /// Makes a call with one request and any number of responses. It is sent when the first response is asked for, and
-    /// given up when the stream is let go of.
-    public func serverStreaming<Request: Message, Response: Message>(
-        _ path: String,
-        _ request: Request,
-        _ options: CallOptions = .init(),
-        returning: Response.Type = Response.self
-    ) -> ResponseStream<Response> {
-        var framed = request.serialized(prefix: MessageFraming.prefixBytes)
-        MessageFraming.seal(&framed)
-        let call = makeCall(path, options, deadline(options))
-        return ResponseStream(RawCall(call, core, loop, request: framed)) { bytes throws(RPCError) in
-            try Self.decode(Response.self, bytes)
-        }
+        try await begin(path, options, request: Self.frame(request)).single()
     }
 
     /// Makes a call with one serialized request and any number of serialized responses.
@@ -118,13 +102,12 @@ public final class Channel: Sendable {
         _ request: [UInt8],
         _ options: CallOptions = .init()
     ) -> ResponseStream<[UInt8]> {
-        let call = makeCall(path, options, deadline(options))
-        return ResponseStream(RawCall(call, core, loop, request: Self.frame(request))) { bytes in bytes }
+        ResponseStream(begin(path, options, request: Self.frame(request))) { bytes in bytes }
     }
 
     /// Begins a call of any shape, with serialized messages in both directions.
     public func call(_ path: String, _ options: CallOptions = .init()) -> RawCall {
-        RawCall(makeCall(path, options, deadline(options)), core, loop, request: nil)
+        begin(path, options, request: nil)
     }
 
     // MARK: Inside
@@ -136,88 +119,26 @@ public final class Channel: Sendable {
         return framed
     }
 
-    private static func decode<Response: Message>(
-        _: Response.Type,
-        _ bytes: [UInt8]
-    ) throws(RPCError) -> Response {
-        do throws(WireError) {
-            return try Response(serialized: bytes)
-        } catch {
-            throw RPCError(.internal, "the response is not a well-formed \(Response.fullName): \(error)")
-        }
+    /// Begins a call, with the one request that it has or without any.
+    func begin(_ path: String, _ options: CallOptions, request: [UInt8]?) -> RawCall {
+        let call = ClientCall(path: path, options: options, deadline: deadline(path, options), core: core)
+        return RawCall(call, loop, self, request: request)
     }
 
-    private func deadline(_ options: CallOptions) -> UInt64? {
-        guard let timeout = options.timeout else { return nil }
+    private func deadline(_ path: String, _ options: CallOptions) -> UInt64? {
+        let timeouts = [options.timeout, core.methods[path].timeout]
         // Beyond three centuries there is no deadline.
-        return timeout < .seconds(10_000_000_000) ? loop.now &+ timeout.wholeNanoseconds : nil
-    }
-
-    private func makeCall(_ path: String, _ options: CallOptions, _ deadline: UInt64?) -> ClientCall {
-        ClientCall(
-            path: path,
-            options: options,
-            messageBytes: options.messageBytes ?? configuration.messageBytes,
-            deadline: deadline,
-            loop: loop
-        )
-    }
-
-    /// Tries a call until it succeeds, fails for good, or may not be tried again.
-    private func attempt(
-        _ path: String,
-        _ framed: [UInt8],
-        _ options: CallOptions
-    ) async throws(RPCError) -> Response<[UInt8]> {
-        let deadline = deadline(options)
-        var tries = 1
-        while true {
-            let call = makeCall(path, options, deadline)
-            do {
-                return try await RawCall(call, core, loop, request: framed).single()
-            } catch {
-                let mayRepeat = error.code == .unavailable && (options.isIdempotent || call.isUnseen)
-                let wait = configuration.retries.wait(after: tries)
-                guard mayRepeat, tries < configuration.retries.attempts, !Task.isCancelled,
-                    deadline.map({ loop.now + wait.wholeNanoseconds < $0 }) ?? true
-                else { throw error }
-                do {
-                    try await Task.sleep(for: wait)
-                } catch _ {
-                    throw RPCError(.cancelled, "the calling task was cancelled")
-                }
-                tries += 1
-            }
+        let own = timeouts.compactMap { $0 }.min().flatMap { timeout in
+            timeout < .seconds(10_000_000_000) ? loop.now &+ timeout.wholeNanoseconds : nil
         }
+        guard let own, let inherited = options.deadline else { return own ?? options.deadline }
+        return min(own, inherited)
     }
 
-    private func onLoop<T: Sendable>(
-        _ body: @escaping @Sendable (_ done: @escaping @Sendable (Result<T, Never>) -> Void) -> Void
-    ) async -> T {
-        await withCheckedContinuation { continuation in
-            loop.submit { body { continuation.resume(with: $0) } }
-        }
-    }
-}
-
-extension Duration {
-    /// The duration in nanoseconds; zero when it is negative. It must be shorter than three centuries.
-    var wholeNanoseconds: UInt64 {
-        let (seconds, attoseconds) = components
-        return UInt64(max(0, seconds * 1_000_000_000 + attoseconds / 1_000_000_000))
-    }
-}
-
-/// Why there can be no channel.
-public enum ChannelError: Error, CustomStringConvertible {
-    /// The address is not "host:port" or "[IPv6]:port".
-    case address(String)
-
-    /// What is wrong, and what would be right.
-    public var description: String {
-        switch self {
-        case .address(let text):
-            "the address is \"\(text)\"; it must be HOST:PORT, such as 127.0.0.1:7443 or [::1]:7443"
+    private func onLoop<T: Sendable>(_ body: @escaping @Sendable (ChannelCore) -> T) async -> T {
+        let core = core
+        return await withCheckedContinuation { continuation in
+            loop.submit { continuation.resume(returning: body(core)) }
         }
     }
 }

@@ -1,60 +1,60 @@
 internal import EventLoop
 internal import HTTP2
 internal import RPC
+internal import Synchronization
 
-/// A channel's connection, or its absence. Confined to its loop.
-final class ChannelCore: HTTP2SessionDelegate, @unchecked Sendable {
-    // @unchecked: confined to its loop.
+/// What a channel has on its loop: addresses, connections, and the tries that wait for one. Confined to its loop.
+final class ChannelCore: @unchecked Sendable {
+    // @unchecked: confined to its loop, but for `current`, which has a lock.
     let loop: EventLoop
-    private let host: String
-    private let port: UInt16
-    private let configuration: ChannelConfiguration
-    private let buffers: HTTP2LoopBuffers
+    let configuration: ChannelConfiguration
+    let methods: MethodTable
+    /// The limits of the next connection.
+    private(set) var limits: HTTP2Limits
+    var throttle: RetryThrottle
 
-    private var connection: HTTP2Connection?
-    /// Connections that take no more calls and wait for those that they have.
-    private var leaving: [HTTP2Connection] = []
-    private var dialer: Dialer?
-    private var waiting: [ClientCall] = []
+    /// What the connections are doing, for any thread.
+    let current = Mutex(ConnectivityState.idle)
+
+    private let name: String
+    private let resolver: Resolver
+    private var balancer: Balancer!
+    /// Addresses that are not used any more, until their last call is over.
+    private var discarded: [Subchannel] = []
+    private var queue = AttemptQueue()
+    private var isFlushScheduled = false
+    private var state = ConnectivityState.idle
+    private var watchers: [Int: (ConnectivityState) -> Void] = [:]
+    private var nextWatcher = 0
     private var failures = 0
-    private var retryAt: UInt64 = 0
     private var lastFailure = ""
-    private var lost: HTTP2Error?
+    private var retry: LoopTimer?
     private var clock: LoopTimer?
-    private var isClosed = false
+    private var resolvedAt: UInt64 = 0
+    private var keptShare: LoopShare?
 
-    init(host: String, port: UInt16, configuration: ChannelConfiguration, loop: EventLoop) {
-        self.host = host
-        self.port = port
+    private var callCount = 0
+    private var isDraining = false
+    private var graceTimer: LoopTimer?
+    private var whenClosed: [() -> Void] = []
+
+    init(targets: [Target], configuration: ChannelConfiguration, loop: EventLoop) {
         self.configuration = configuration
         self.loop = loop
-        buffers = HTTP2LoopBuffers(limits: configuration.http2)
+        name = targets.map(\.authority).joined(separator: ",")
+        methods = MethodTable(configuration.serviceConfig)
+        limits = configuration.connectionLimits
+        throttle = RetryThrottle(configuration.serviceConfig.retryThrottling)
+        resolver = Resolver(targets, loop: loop)
+        balancer = .make(configuration.serviceConfig.loadBalancing, self)
     }
 
-    private var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
-
-    // MARK: Calls
-
-    /// Sends a call, now or when there is a connection.
-    func start(_ call: ClientCall) {
-        guard !isClosed else { return call.fail(Status(.unavailable, "the channel is closed")) }
-        call.startTimer()
-        guard !call.isFinished else { return }
-        if let connection, !connection.isClosed { return open(call, connection) }
-        if dialer == nil, loop.now < retryAt { return call.fail(unreachable) }
-        waiting.append(call)
-        if dialer == nil { dial() }
-    }
-
-    private func open(_ call: ClientCall, _ connection: HTTP2Connection) {
-        guard let stream = connection.session.request(fixedFields, fields(call)) else {
-            // The connection has used up its stream numbers; the next call gets another.
-            self.connection = nil
-            connection.drain()
-            leaving.append(connection)
-            return start(call)
-        }
-        call.attach(stream)
+    /// What the channels of the loop share.
+    var share: LoopShare {
+        if let keptShare { return keptShare }
+        let share = LoopShare.of(loop, limits: limits)
+        keptShare = share
+        return share
     }
 
     private static let plainFields = FixedHeaders([(":method", "POST"), (":scheme", "http")])
@@ -62,140 +62,227 @@ final class ChannelCore: HTTP2SessionDelegate, @unchecked Sendable {
 
     private var fixedFields: FixedHeaders { configuration.security == nil ? Self.plainFields : Self.secureFields }
 
-    private func fields(_ call: ClientCall) -> HeaderFields {
-        var fields = HeaderFields()
-        fields.append(":authority", authority)
-        fields.append(":path", call.path)
-        fields.append("te", "trailers")
-        fields.append("content-type", "application/grpc")
-        fields.append("user-agent", configuration.userAgent)
-        if let deadline = call.deadline {
-            let now = loop.now
-            let left = Duration.nanoseconds(deadline > now ? Int64(deadline - now) : 0)
-            fields.append("grpc-timeout", Timeout.format(left))
+    // MARK: Calls
+
+    /// Counts a call that begins.
+    ///
+    /// - Returns: why there can be none; nil when there can.
+    func callBegan() -> Status? {
+        callCount += 1
+        return isDraining ? Status(.unavailable, "the channel is closed") : nil
+    }
+
+    /// Counts a call that is over.
+    func callEnded() {
+        callCount -= 1
+        if isDraining, callCount == 0, state != .shutdown { finishClosing() }
+    }
+
+    /// Sends a try, now or when there is a connection that takes it.
+    func place(_ attempt: CallAttempt) {
+        guard state != .shutdown else { return attempt.neverSent(Status(.unavailable, "the channel is closed")) }
+        if queue.isEmpty, let subchannel = balancer.pick(), subchannel.open(attempt, fixedFields) { return }
+        if state == .transientFailure, !attempt.waitsForReady { return attempt.neverSent(unreachable) }
+        queue.append(attempt)
+        if state == .idle { connect() }
+    }
+
+    /// Takes a try that waits for a connection out of the line.
+    func withdraw(_ attempt: CallAttempt) { queue.withdraw() }
+
+    /// Sends what waits, as far as connections take it.
+    private func flush() {
+        while let attempt = queue.first {
+            guard let subchannel = balancer.pick() else { return }
+            // A connection that has used up its numbers changes the state, and with it what is picked next.
+            if subchannel.open(attempt, fixedFields) { queue.removeFirst() }
         }
-        var metadata = Metadata(fields)
-        metadata.append(contentsOf: call.options.metadata)
-        return metadata.fields
+    }
+
+    /// A stream is over, or a server admits more of them: there may be room for a try that waits.
+    func roomChanged() {
+        guard !queue.isEmpty, !isFlushScheduled else { return }
+        isFlushScheduled = true
+        loop.atTurnEnd { [self] in
+            isFlushScheduled = false
+            flush()
+        }
     }
 
     // MARK: Connecting
 
-    private func dial() {
-        dialer = Dialer(host: host, port: port, loop: loop, timeout: configuration.connectTimeout) {
-            [weak self] result in
-            guard let self else { return }
-            dialer = nil
+    /// Begins to connect, if nobody does.
+    func connect() {
+        guard state == .idle else { return }
+        become(.connecting)
+        resolve()
+    }
+
+    private func resolve() {
+        guard !resolver.isRunning else { return }
+        resolvedAt = loop.now
+        resolver.run { [unowned self] result in
+            guard state != .shutdown else { return }
             switch result {
-            case .success(let descriptor): connected(descriptor)
-            case .failure(let error): unreachable(error.reason)
+            case .success(let endpoints): balancer.take(endpoints)
+            case .failure(let error):
+                // Addresses that are known are good until others are.
+                guard state != .ready else { return }
+                unreachable(error.reason)
             }
         }
     }
 
-    private func connected(_ socket: Int32) {
-        let transport: any ByteTransport
-        do {
-            transport =
-                try configuration.security?.transport(over: socket, serverName: host) ?? SocketTransport(socket: socket)
-        } catch {
-            return unreachable(error.reason)
-        }
-        let connection = HTTP2Connection(
-            role: .client,
-            transport: transport,
-            loop: loop,
-            limits: configuration.http2,
-            buffers: buffers
-        )
-        connection.session.delegate = self
-        connection.onWillClose = { [unowned self] error in lost = error }
-        connection.onClosed = { [unowned self, unowned connection] error in closed(connection, error) }
-        self.connection = connection
-        failures = 0
-        do {
-            try connection.start()
-        } catch {
-            // It has closed itself and told us so.
+    /// Looks the names up again because a connection was lost; not more often than it makes sense to.
+    func resolveAgain() {
+        guard state != .shutdown, loop.now - resolvedAt >= configuration.resolutionPause.wholeNanoseconds else {
             return
         }
-        let calls = waiting
-        waiting = []
-        for call in calls where !call.isFinished { start(call) }
-        startClock()
+        // Not from inside a balancer that is being told something.
+        loop.atTurnEnd { [weak self] in self?.resolve() }
     }
 
-    private func unreachable(_ reason: String) {
+    func changed(_ subchannel: Subchannel) {
+        guard state != .shutdown else { return }
+        balancer.changed(subchannel)
+    }
+
+    func becameReady() {
+        failures = 0
+        become(.ready)
+        flush()
+    }
+
+    func becameConnecting() {
+        // A channel that could reach nobody says so until it can.
+        if state == .ready { become(.connecting) }
+    }
+
+    func becameIdle() {
+        become(.idle)
+        if !queue.isEmpty { connect() }
+    }
+
+    /// Nobody can be reached: ends the tries that do not wait for it, and waits.
+    ///
+    /// - Parameter retries: whether the channel tries again by itself; if not, the balancer does.
+    func unreachable(_ reason: String, retries: Bool = true) {
         lastFailure = reason
-        let backoff = min(configuration.initialBackoff * (1 << min(failures, 20)), configuration.maximumBackoff)
         failures += 1
-        retryAt = loop.now + (backoff * Double.random(in: 0.8...1.2)).wholeNanoseconds
-        let calls = waiting
-        waiting = []
-        for call in calls { call.fail(unreachable) }
+        become(.transientFailure)
+        if retries || balancer.subchannels.isEmpty {
+            retry?.cancel()
+            retry = loop.schedule(after: backoff(afterFailure: failures)) { [unowned self] in
+                retry = nil
+                guard state == .transientFailure else { return }
+                become(.idle)
+                if !queue.isEmpty { connect() }
+            }
+        }
+        for attempt in queue.takeImpatient() { attempt.neverSent(unreachable) }
     }
 
     private var unreachable: Status {
-        Status(.unavailable, "cannot connect to \(authority): \(lastFailure)")
+        Status(.unavailable, "cannot connect to \(name): \(lastFailure)")
     }
 
-    private func closed(_ connection: HTTP2Connection, _ error: HTTP2Error) {
-        lost = nil
-        if self.connection === connection { self.connection = nil }
-        leaving.removeAll { $0 === connection }
-        if self.connection == nil, leaving.isEmpty {
-            clock?.cancel()
-            clock = nil
+    /// What a call that waited in vain should say of why.
+    var waitReason: String {
+        switch state {
+        case .ready: "no server had room for it"
+        case .transientFailure: "cannot connect to \(name): \(lastFailure)"
+        default: lastFailure.isEmpty ? "no connection to \(name)" : "cannot connect to \(name): \(lastFailure)"
         }
-        // Calls that were waiting for this one's first bytes.
-        if !waiting.isEmpty, dialer == nil, self.connection == nil { dial() }
     }
 
-    private func startClock() {
+    func backoff(afterFailure failure: Int) -> Duration {
+        Backoff.wait(
+            configuration.initialBackoff,
+            configuration.maximumBackoff,
+            configuration.backoffMultiplier,
+            jitter: configuration.backoffJitter,
+            failure: failure
+        )
+    }
+
+    // MARK: Connections
+
+    /// Lets an address go that is not used any more.
+    func discard(_ subchannel: Subchannel) {
+        subchannel.drain()
+        if subchannel.hasConnections { discarded.append(subchannel) }
+    }
+
+    /// The last connection of an address that is not used any more has ended.
+    func forget(_ subchannel: Subchannel) {
+        // It is telling us so: it goes when it has done that.
+        loop.atTurnEnd { [weak self] in self?.discarded.removeAll { $0 === subchannel } }
+    }
+
+    /// A server was asked for a sign of life more often than it allows.
+    func pingLessOften() {
+        limits.keepaliveSeconds = min(limits.keepaliveSeconds * 2, 24 * 3600)
+    }
+
+    /// The time after which the next connection is asked for a sign of life, in seconds; 0 is never.
+    var keepaliveSeconds: Int { limits.keepaliveSeconds }
+
+    /// Sees to the connections' time limits, as long as there are any.
+    func keepTime() {
         guard clock == nil else { return }
         clock = loop.schedule(after: .seconds(1)) { [weak self] in
             guard let self else { return }
             clock = nil
-            connection?.keepTime()
-            for connection in leaving { connection.keepTime() }
-            if connection != nil || !leaving.isEmpty { startClock() }
+            let all = balancer.subchannels + discarded
+            for subchannel in all { subchannel.keepTime() }
+            if all.contains(where: \.hasConnections) { keepTime() }
         }
     }
 
-    // MARK: Events
+    // MARK: State
 
-    func session(_ session: HTTP2Session, stream: HTTP2Stream, did events: HTTP2Stream.Events) {
-        guard let attachment = stream.attachment else {
-            if stream.inbound.count > 0 {
-                stream.inbound.consume(stream.inbound.count)
-                stream.acknowledge()
-            }
-            return
-        }
-        unsafeDowncast(attachment, to: ClientCall.self).handle(events, connectionLost: lost)
+    private func become(_ new: ConnectivityState) {
+        guard state != new, state != .shutdown else { return }
+        state = new
+        current.withLock { $0 = new }
+        for watcher in watchers.values { watcher(new) }
     }
 
-    func session(_ session: HTTP2Session, goingAway code: HTTP2ErrorCode, lastStream: Int32) {
-        guard let connection, connection.session === session else { return }
-        // Its calls end as they will; the next one connects again.
-        self.connection = nil
-        leaving.append(connection)
-        connection.drain()
+    /// Calls `body` with the state now and with each further one, until the end or ``unwatch(_:)``.
+    func watch(_ body: @escaping (ConnectivityState) -> Void) -> Int {
+        body(state)
+        nextWatcher += 1
+        if state != .shutdown { watchers[nextWatcher] = body }
+        return nextWatcher
     }
+
+    func unwatch(_ id: Int) { watchers[id] = nil }
 
     // MARK: The end
 
-    /// Ends every call and closes the connection.
-    func close() {
-        guard !isClosed else { return }
-        isClosed = true
-        dialer?.cancel()
-        dialer = nil
-        for call in waiting { call.fail(Status(.unavailable, "the channel is closed")) }
-        waiting = []
-        connection?.close(.closed)
-        for connection in leaving { connection.close(.closed) }
-        clock?.cancel()
-        clock = nil
+    /// Takes no new calls, and closes when those under way are over, or after so long; `done` is called then.
+    func close(grace: Duration, _ done: @escaping () -> Void) {
+        guard state != .shutdown else { return done() }
+        whenClosed.append(done)
+        isDraining = true
+        guard callCount > 0, grace > .zero else { return finishClosing() }
+        graceTimer?.cancel()
+        graceTimer = loop.schedule(after: grace) { [self] in finishClosing() }
+    }
+
+    private func finishClosing() {
+        guard state != .shutdown else { return }
+        isDraining = true
+        become(.shutdown)
+        watchers = [:]
+        for timer in [graceTimer, retry, clock] { timer?.cancel() }
+        (graceTimer, retry, clock) = (nil, nil, nil)
+        resolver.cancel()
+        balancer.close()
+        for attempt in queue.takeAll() { attempt.neverSent(Status(.unavailable, "the channel is closed")) }
+        for subchannel in balancer.subchannels + discarded { subchannel.close() }
+        let done = whenClosed
+        whenClosed = []
+        for body in done { body() }
     }
 }

@@ -1,45 +1,33 @@
 internal import EventLoop
 internal import Glibc
 
-/// Makes a TCP connection without blocking the loop: looks the name up elsewhere, then tries each address in turn.
-/// Confined to its loop.
+/// Why there is no connection, for people.
+struct DialError: Error {
+    var reason: String
+}
+
+/// Makes a TCP connection to one address without blocking the loop. Confined to its loop.
 final class Dialer {
-    private let loop: EventLoop
-    private let timeout: Duration
-    private var addresses: [SocketAddress] = []
     private var descriptor: Int32 = -1
     private var watcher: FDWatcher?
-    private var timer: LoopTimer?
-    private var lastError = "it has no address"
     private var done: ((Result<Int32, DialError>) -> Void)?
 
-    /// Why there is no connection, for people.
-    struct DialError: Error {
-        var reason: String
-    }
-
-    /// Begins; `done` is called once, on the loop, with a connected non-blocking socket that it owns, or why not.
-    init(
-        host: String,
-        port: UInt16,
-        loop: EventLoop,
-        timeout: Duration,
-        done: @escaping (Result<Int32, DialError>) -> Void
-    ) {
-        self.loop = loop
-        self.timeout = timeout
+    /// Begins; `done` is called once, on the loop, not before this returns, with a connected non-blocking socket that it owns,
+    /// or why not.
+    init(_ address: SocketAddress, loop: EventLoop, done: @escaping (Result<Int32, DialError>) -> Void) {
         self.done = done
-        loop.startTask { [box = Confined(self)] in
-            let found = await Self.resolve(host, port)
-            box.value.resolved(found)
-        }
-    }
-
-    private static func resolve(_ host: String, _ port: UInt16) async -> Result<[SocketAddress], DialError> {
         do {
-            return .success(try await Offload.run { try SocketAddress.resolve(host: host, port: port) })
+            let (descriptor, isDone) = try ClientSocket.connect(to: address)
+            self.descriptor = descriptor
+            if isDone {
+                loop.atTurnEnd { [self] in finish(.success(descriptor)) }
+                return
+            }
+            let watcher = try loop.watch(descriptor) { [weak self] _ in self?.connected() }
+            watcher.interest = .writable
+            self.watcher = watcher
         } catch {
-            return .failure(DialError(reason: "\(error)"))
+            loop.atTurnEnd { [self] in finish(.failure(DialError(reason: "\(error)"))) }
         }
     }
 
@@ -49,52 +37,14 @@ final class Dialer {
         closeAttempt()
     }
 
-    private func resolved(_ result: Result<[SocketAddress], DialError>) {
-        switch result {
-        case .success(let addresses):
-            self.addresses = addresses.reversed()
-            tryNext()
-        case .failure(let error): finish(.failure(error))
-        }
-    }
-
-    private func tryNext() {
-        guard done != nil else { return }
-        guard let address = addresses.popLast() else { return finish(.failure(DialError(reason: lastError))) }
-        do {
-            let (descriptor, isDone) = try ClientSocket.connect(to: address)
-            self.descriptor = descriptor
-            if isDone { return finish(.success(descriptor)) }
-            let watcher = try loop.watch(descriptor) { [weak self] _ in self?.connected() }
-            watcher.interest = .writable
-            self.watcher = watcher
-        } catch {
-            return failed(error)
-        }
-        timer = loop.schedule(after: timeout) { [weak self] in
-            guard let self else { return }
-            lastError = "no answer from \(address) within \(timeout)"
-            closeAttempt()
-            tryNext()
-        }
-    }
-
     private func connected() {
-        if let failure = ClientSocket.failure(of: descriptor) { return failed(failure) }
-        watcher?.close()
-        watcher = nil
+        if let failure = ClientSocket.failure(of: descriptor) {
+            return finish(.failure(DialError(reason: "\(failure)")))
+        }
         finish(.success(descriptor))
     }
 
-    private func failed(_ error: EventLoopError) {
-        lastError = "\(error)"
-        closeAttempt()
-        tryNext()
-    }
-
     private func closeAttempt() {
-        timer?.cancel()
-        timer = nil
         watcher?.close()
         watcher = nil
         if descriptor >= 0 { Glibc.close(descriptor) }
@@ -102,12 +52,15 @@ final class Dialer {
     }
 
     private func finish(_ result: Result<Int32, DialError>) {
-        timer?.cancel()
-        timer = nil
-        if case .success = result { descriptor = -1 }
-        let done = done
-        self.done = nil
-        done?(result)
+        guard let done = done.take() else { return }
+        if case .success = result {
+            watcher?.close()
+            watcher = nil
+            descriptor = -1
+        } else {
+            closeAttempt()
+        }
+        done(result)
     }
 }
 

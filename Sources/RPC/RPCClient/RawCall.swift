@@ -6,20 +6,20 @@ public import RPC
 /// One task may send while another receives; not two of either.
 public final class RawCall: Sendable {
     private let call: ClientCall
-    private let core: ChannelCore
     private let loop: EventLoop
+    /// Kept, so that its thread does not end before the call does.
+    private let channel: Channel
 
     /// Begins at once without a request, or with one that is framed and the only one.
-    init(_ call: ClientCall, _ core: ChannelCore, _ loop: EventLoop, request: [UInt8]?) {
+    init(_ call: ClientCall, _ loop: EventLoop, _ channel: Channel, request: [UInt8]?) {
         self.call = call
-        self.core = core
         self.loop = loop
+        self.channel = channel
         loop.submit {
-            if let request {
-                call.send(request)
-                call.endRequest()
-            }
-            core.start(call)
+            call.start()
+            guard let request else { return }
+            call.send(request)
+            call.endRequest()
         }
     }
 
@@ -29,14 +29,23 @@ public final class RawCall: Sendable {
     }
 
     /// Sends a request, and waits while the server does not take what was sent before.
-    public func send(_ request: [UInt8]) async {
+    ///
+    /// - Parameter compresses: whether this one is compressed, where ``CallOptions/compression`` says that requests are.
+    /// - Returns: whether the call still takes requests; if not, it has ended, and ``next()`` says how.
+    @discardableResult
+    public func send(_ request: [UInt8], compresses: Bool = true) async -> Bool {
+        await send(framed: Channel.frame(request), compresses)
+    }
+
+    func send(framed: [UInt8], _ compresses: Bool) async -> Bool {
         let (call, loop) = (call, loop)
-        let framed = Channel.frame(request)
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in
                 loop.submit {
-                    call.send(framed)
-                    call.whenWritable { continuation.resume() }
+                    guard call.send(framed, compresses: compresses) else {
+                        return continuation.resume(returning: false)
+                    }
+                    call.whenWritable { continuation.resume(returning: !call.isFinished) }
                 }
             }
         } onCancel: {
@@ -54,20 +63,24 @@ public final class RawCall: Sendable {
     ///
     /// - Throws: ``RPCError`` with the status of a call that failed.
     public func next() async throws(RPCError) -> [UInt8]? {
-        let (call, loop) = (call, loop)
-        let result: Result<[UInt8]?, RPCError> = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                loop.submit { call.next { continuation.resume(returning: $0) } }
-            }
-        } onCancel: {
-            cancel()
-        }
-        return try result.get()
+        try await wait { call, done in call.next(done) }
     }
 
     /// What came before the first response; empty until then.
     public func metadata() async -> Metadata {
         await read { $0.metadata }
+    }
+
+    /// Waits for what comes before the first response; empty when the call ended before it came.
+    public func responseMetadata() async -> Metadata {
+        let (call, loop) = (call, loop)
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                loop.submit { call.whenHeaders { continuation.resume(returning: call.metadata) } }
+            }
+        } onCancel: {
+            cancel()
+        }
     }
 
     /// What came with the status; empty until the last response was read.
@@ -81,27 +94,40 @@ public final class RawCall: Sendable {
         loop.submit { call.stop(Status(.cancelled, "the calling task was cancelled")) }
     }
 
+    /// The one response of a call that has one.
+    func single() async throws(RPCError) -> Response<[UInt8]> {
+        try await wait { call, done in call.single(done) }
+    }
+
+    /// How the call failed, once it has ended; nil while it goes on.
+    func failure() async -> RPCError? {
+        await read { $0.failure }
+    }
+
+    private func wait<T: Sendable>(
+        _ body: @escaping @Sendable (ClientCall, @escaping (Result<T, RPCError>) -> Void) -> Void
+    ) async throws(RPCError) -> T {
+        let (call, loop) = (call, loop)
+        let result: Result<T, RPCError> = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                loop.submit { body(call) { continuation.resume(returning: $0) } }
+            }
+        } onCancel: {
+            cancel()
+        }
+        return try result.get()
+    }
+
     private func read<T: Sendable>(_ body: @escaping @Sendable (ClientCall) -> T) async -> T {
         let (call, loop) = (call, loop)
         return await withCheckedContinuation { continuation in
             loop.submit { continuation.resume(returning: body(call)) }
         }
     }
-
-    /// The one response of a unary call.
-    func single() async throws(RPCError) -> Response<[UInt8]> {
-        guard let message = try await next() else {
-            throw RPCError(.internal, "the server ended the call without a response")
-        }
-        guard try await next() == nil else {
-            throw RPCError(.internal, "the server sent more than one response to a unary call")
-        }
-        return Response(message: message, metadata: await metadata(), trailers: await trailers())
-    }
 }
 
 /// The responses of a call that has any number of them, in order. Walked through once; the call is given up when the
-/// stream and its iterator are let go of.
+/// stream and its iterator are let go of, or the task that walks is cancelled.
 public struct ResponseStream<Element: Sendable>: AsyncSequence, Sendable {
     /// Takes one response after another.
     public struct AsyncIterator: AsyncIteratorProtocol {
@@ -130,4 +156,10 @@ public struct ResponseStream<Element: Sendable>: AsyncSequence, Sendable {
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(call: call, decode: decode)
     }
+
+    /// Waits for what comes before the first response; empty when the call ended before it came.
+    public func metadata() async -> Metadata { await call.responseMetadata() }
+
+    /// What came with the status; empty until the last response was read.
+    public func trailers() async -> Metadata { await call.trailers() }
 }

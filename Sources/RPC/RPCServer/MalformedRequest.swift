@@ -12,10 +12,20 @@ public struct MalformedRequest: Error {
     public init(message: String, error: WireError) {
         self.message = message
         self.error = error
+        text = error.description
     }
 
+    /// Takes the message's full name and what is wrong with its JSON.
+    public init(message: String, error: JSONError) {
+        self.message = message
+        self.error = WireError(reason: error.reason, field: error.path)
+        text = error.description
+    }
+
+    private var text: String
+
     /// What was wrong, for people.
-    public var reason: String { "the request is not a well-formed \(message): \(error)" }
+    public var reason: String { "the request is not a well-formed \(message): \(text)" }
 
     @usableFromInline
     var rpcError: RPCError { RPCError(.invalidArgument, reason) }

@@ -8,11 +8,13 @@ public final class RPCServer: Sendable {
     private let configuration: ServerConfiguration
     private let makeRouter: @Sendable (EventLoop) throws -> Router
     private let counters: [ServerCounters]
+    private let addresses: AddressTable
     private let state = Mutex(State())
 
     private struct State {
         var parts: [ServerLoop] = []
         var listeners: [Listener] = []
+        var securities: [any ServerTransportSecurity] = []
     }
 
     /// A server whose methods are made for each loop, on it: handlers may hold what is confined to their loop.
@@ -25,6 +27,7 @@ public final class RPCServer: Sendable {
         self.configuration = configuration
         self.makeRouter = makeRouter
         counters = group.loops.map { _ in ServerCounters() }
+        addresses = AddressTable(configuration.limits)
     }
 
     /// A server whose methods are the same on all loops.
@@ -46,12 +49,12 @@ public final class RPCServer: Sendable {
     public func start() async throws {
         var parts: [ServerLoop] = []
         for (loop, counters) in zip(group.loops, counters) {
-            let (makeRouter, configuration) = (makeRouter, configuration)
+            let (makeRouter, configuration, addresses) = (makeRouter, configuration, addresses)
             parts.append(
                 try await withCheckedThrowingContinuation { continuation in
                     loop.submit {
                         continuation.resume(
-                            with: Result { ServerLoop(loop, configuration, try makeRouter(loop), counters) }
+                            with: Result { ServerLoop(loop, configuration, try makeRouter(loop), counters, addresses) }
                         )
                     }
                 }
@@ -82,7 +85,10 @@ public final class RPCServer: Sendable {
             preconditionFailure("a connection was dealt to a loop of another group")
         }
         listener.start()
-        state.withLock { $0.listeners.append(listener) }
+        state.withLock {
+            $0.listeners.append(listener)
+            if let security { $0.securities.append(security) }
+        }
         return listener.address
     }
 
@@ -124,10 +130,24 @@ public final class RPCServer: Sendable {
         }
     }
 
+    /// What each loop has done so far, in the order of the group's loops. Any thread.
+    public func countsByLoop() -> [ServerCounts] {
+        counters.map { counter in
+            var counts = ServerCounts()
+            counter.add(to: &counts)
+            return counts
+        }
+    }
+
     /// What the server has done so far. Any thread.
     public func counts() -> ServerCounts {
         var counts = ServerCounts()
         for counter in counters { counter.add(to: &counts) }
+        for security in state.withLock({ $0.securities }) {
+            var sum = counts.security ?? TransportSecurityCounts()
+            sum.add(security.counts())
+            counts.security = sum
+        }
         return counts
     }
 }

@@ -1,10 +1,23 @@
 internal import HTTP2
+internal import Primitives
 internal import RPC
 
 /// The header lists of answers, laid out once.
 enum Replies {
     /// Begins a response with messages.
     static let head = FixedHeaders([(":status", "200"), ("content-type", "application/grpc")])
+
+    /// Begins a response with messages that may be compressed.
+    static let gzipHead = FixedHeaders([
+        (":status", "200"), ("content-type", "application/grpc"), ("grpc-encoding", "gzip"),
+    ])
+
+    /// What is taken of a caller who asked for something else.
+    static let acceptedEncodings: Metadata = {
+        var fields = HeaderFields()
+        fields.append("grpc-accept-encoding", "identity, gzip")
+        return Metadata(fields)
+    }()
 
     /// Ends a response, by status code.
     static let trailers: [FixedHeaders] = statusNumbers.map { FixedHeaders([("grpc-status", $0)]) }
@@ -30,8 +43,10 @@ enum Replies {
         if !status.message.isEmpty {
             fields.append("grpc-message", PercentCoding.encode(status.message.prefix(messageBytes: 4096)))
         }
+        if !status.details.isEmpty {
+            fields.append("grpc-status-details-bin", Base64.encode(status.details, padding: false))
+        }
         var metadata = Metadata(fields)
-        if !status.details.isEmpty { metadata.appendBytes("grpc-status-details-bin", status.details) }
         if !more.isEmpty { metadata.append(contentsOf: more) }
         return metadata.fields
     }

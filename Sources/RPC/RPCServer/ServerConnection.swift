@@ -14,7 +14,7 @@ final class ServerConnection: HTTP2SessionDelegate {
 
     let loop: EventLoop
     let configuration: ServerConfiguration
-    let interceptors: [any ServerInterceptor]
+    let interceptors: BoundInterceptors
     let counters: ServerCounters
     let limits: ServerLimits
     private let router: Router
@@ -23,7 +23,7 @@ final class ServerConnection: HTTP2SessionDelegate {
         self.owner = owner
         loop = owner.loop
         configuration = owner.configuration
-        interceptors = owner.configuration.interceptors
+        interceptors = owner.interceptors
         counters = owner.counters
         limits = owner.configuration.limits
         router = owner.router
@@ -36,6 +36,9 @@ final class ServerConnection: HTTP2SessionDelegate {
         )
         http2.session.delegate = self
     }
+
+    /// Compresses and decompresses for all connections of the loop.
+    var gzip: GzipCodec { owner.gzip }
 
     var lastReceived: UInt64 { http2.lastReceived }
 
@@ -58,6 +61,19 @@ final class ServerConnection: HTTP2SessionDelegate {
     func release(_ bytes: Int) {
         heldBytes -= bytes
         owner.heldBytes -= bytes
+    }
+
+    /// Ends calls whose requests take too long to arrive, and does what the connection does once a second.
+    func keepTime() {
+        let seconds = limits.requestSeconds
+        if seconds > 0, http2.session.openStreams > 0 {
+            let now = loop.now
+            http2.session.forEachStream { stream in
+                guard let attachment = stream.attachment else { return }
+                unsafeDowncast(attachment, to: ServerContext.self).expireRequest(now, seconds: seconds)
+            }
+        }
+        http2.keepTime()
     }
 
     // MARK: Events
@@ -87,37 +103,54 @@ final class ServerConnection: HTTP2SessionDelegate {
     /// Looks at a request's header list: answers it, or makes it a call.
     private func begin(_ stream: HTTP2Stream) {
         guard !stream.isClosed else { return }
-        guard !stream.headersTooLarge else {
-            return refuse(
-                stream,
-                .resourceExhausted,
-                "the metadata is larger than \(limits.http2.headerListBytes) bytes or \(limits.http2.headerFields) fields"
-            )
-        }
         let head = RequestHead(stream.headers)
+        guard !stream.headersTooLarge else {
+            let (bytes, fields) = (limits.http2.headerListBytes, limits.http2.headerFields)
+            let message = "the metadata is larger than \(bytes) bytes or \(fields) fields"
+            guard head.content == .json else { return refuse(stream, .resourceExhausted, message) }
+            return refuseMetadata(stream, Status(.resourceExhausted, message))
+        }
         guard head.isPost else { return refuse(stream, Replies.methodNotAllowed) }
-        guard head.isGRPC else { return refuse(stream, Replies.unsupportedMediaType) }
+        guard head.content == .protobuf else { return beginOther(stream, head) }
         guard let path = head.path, let route = find(path, stream.headers) else {
             return refuse(stream, .unimplemented, "there is no method \(stream.headers.first(":path") ?? "")")
         }
         let context = ServerContext(route, self, stream)
         stream.attachment = context
         counters.started()
-        if let encoding = head.encoding, !isIdentity(encoding, stream.headers) {
-            context.trailers.append("grpc-accept-encoding", "identity")
-            let name = stream.headers.field(at: encoding).value
-            return context.end(Status(.unimplemented, "grpc-encoding \(name) is not taken here; send identity"))
-        }
+        if let encoding = head.encoding, !setEncoding(context, encoding, stream.headers) { return }
         if let timeout = head.timeout, !setDeadline(context, timeout, stream.headers) { return }
         if route.kind.hasRequestStream { context.start() }
     }
 
-    private func find(_ path: Int, _ headers: HeaderFields) -> Route? {
+    /// A request whose messages are not protobuf.
+    private func beginOther(_ stream: HTTP2Stream, _ head: RequestHead) {
+        switch head.content {
+        case .json where configuration.transcoder != nil: beginJSON(stream, head)
+        case .otherGRPC:
+            let type = stream.headers.first("content-type") ?? ""
+            refuse(stream, .unimplemented, "content-type \(type) is not taken here; send application/grpc")
+        default: refuse(stream, Replies.unsupportedMediaType)
+        }
+    }
+
+    func find(_ path: Int, _ headers: HeaderFields) -> Route? {
         headers.withField(at: path) { _, value in router.find(value) }
     }
 
-    private func isIdentity(_ index: Int, _ headers: HeaderFields) -> Bool {
-        headers.withField(at: index) { _, value in value.elementsEqual("identity".utf8) }
+    /// - Returns: whether the encoding is one that is taken here.
+    private func setEncoding(_ context: ServerContext, _ index: Int, _ headers: HeaderFields) -> Bool {
+        headers.withField(at: index) { _, value in
+            if value.isEqual("identity") { return true }
+            if value.isEqual("gzip") {
+                context.takesGzip()
+                return true
+            }
+            context.trailers.append(contentsOf: Replies.acceptedEncodings)
+            let name = String(decoding: value, as: UTF8.self)
+            context.end(Status(.unimplemented, "grpc-encoding \(name) is not taken here; send identity or gzip"))
+            return false
+        }
     }
 
     private static let longestTimeout = Duration.seconds(10 * 365 * 86_400)
@@ -134,6 +167,11 @@ final class ServerConnection: HTTP2SessionDelegate {
             )
             return false
         }
+        return setDeadline(context, timeout)
+    }
+
+    /// - Returns: whether there is time left for the call.
+    func setDeadline(_ context: ServerContext, _ timeout: Duration) -> Bool {
         // Eight digits of hours are eleven thousand years, which nanoseconds cannot count.
         let capped = min(timeout, Self.longestTimeout)
         let (seconds, attoseconds) = capped.components
@@ -157,17 +195,47 @@ final class ServerConnection: HTTP2SessionDelegate {
 
     private func refuse(_ stream: HTTP2Stream, _ reply: FixedHeaders) {
         counters.refused()
+        stream.letsPeerFinish = true
         stream.respond(reply, ended: true)
     }
 }
 
 /// Where the fields that decide what happens to a request stand in its header list, found in one pass.
-private struct RequestHead {
+struct RequestHead {
     var isPost = false
-    var isGRPC = false
+    var content = Content.other
     var path: Int?
     var timeout: Int?
     var encoding: Int?
+
+    /// What a content type says of a body.
+    enum Content {
+        /// application/grpc or application/grpc+proto, with or without parameters.
+        case protobuf
+        /// gRPC with messages of some other kind.
+        case otherGRPC
+        /// JSON, which is not gRPC.
+        case json
+        /// Neither: also application/grpc-web, which is another protocol.
+        case other
+
+        init(_ value: UnsafeRawBufferPointer) {
+            if value.isEqual("application/grpc") {
+                self = .protobuf
+                return
+            }
+            // A media type is the same in any case (RFC 9110, section 8.3.1).
+            let type = value.prefix { $0 != UInt8(ascii: ";") }.filter { $0 > 0x20 }.map {
+                (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0
+            }
+            if type.elementsEqual("application/grpc".utf8) || type.elementsEqual("application/grpc+proto".utf8) {
+                self = .protobuf
+            } else {
+                let isGRPC = type.starts(with: "application/grpc+".utf8)
+                self = isGRPC ? .otherGRPC : type.elementsEqual("application/json".utf8) ? .json : .other
+            }
+        }
+    }
 
     init(_ headers: HeaderFields) {
         for index in 0..<headers.count {
@@ -175,23 +243,13 @@ private struct RequestHead {
                 switch name.count {
                 case 5 where name.isEqual(":path"): path = index
                 case 7 where name.isEqual(":method"): isPost = value.isEqual("POST")
-                case 12 where name.isEqual("content-type"): isGRPC = Self.isGRPC(value)
+                case 12 where name.isEqual("content-type"): content = Content(value)
                 case 12 where name.isEqual("grpc-timeout"): timeout = index
                 case 13 where name.isEqual("grpc-encoding"): encoding = index
                 default: break
                 }
             }
         }
-    }
-
-    /// Whether a content type is application/grpc or application/grpc+proto, with or without parameters.
-    private static func isGRPC(_ value: UnsafeRawBufferPointer) -> Bool {
-        guard value.count > 16 else { return value.isEqual("application/grpc") }
-        guard UnsafeRawBufferPointer(rebasing: value[..<16]).isEqual("application/grpc") else { return false }
-        let rest = UnsafeRawBufferPointer(rebasing: value[16...])
-        if rest[0] == UInt8(ascii: ";") { return true }
-        guard rest.count >= 6, UnsafeRawBufferPointer(rebasing: rest[..<6]).isEqual("+proto") else { return false }
-        return rest.count == 6 || rest[6] == UInt8(ascii: ";")
     }
 }
 

@@ -30,10 +30,11 @@ extension ServerContext {
     /// Waits for one whole message and the end of the request.
     private func gather(_ stream: HTTP2Stream) {
         stream.acknowledge()
+        if let coding, coding.isJSON { return gatherJSON(stream) }
         let limit = connection.limits.messageBytes
         switch MessageFraming.next(in: stream.inbound.bytes, limit: limit) {
         case .message(let length, let isCompressed):
-            guard !isCompressed else { return end(Self.compressedWithoutEncoding) }
+            guard note(isCompressed: isCompressed) else { return end(Self.compressedWithoutEncoding) }
             guard stream.inbound.count == MessageFraming.prefixBytes + length else {
                 return end(Status(.unimplemented, "\(route.path) takes one request message, and more came"))
             }
@@ -45,7 +46,7 @@ extension ServerContext {
                     ? Status(.unimplemented, "\(route.path) takes one request message, and none came")
                     : Self.truncated
             )
-        case .tooLarge(let length): end(Self.tooLarge(length, limit))
+        case .tooLarge(let length): end(tooLarge(length, limit))
         case .invalidFlag(let flag): end(Self.invalidFlag(flag))
         }
     }
@@ -58,10 +59,11 @@ extension ServerContext {
     }
 
     /// Counts a request that is not whole against what its connection and loop may hold.
-    private func hold(_ stream: HTTP2Stream) {
+    func hold(_ stream: HTTP2Stream) {
         let more = stream.inbound.count - heldBytes
         heldBytes += more
         guard !connection.hold(more) else { return }
+        connection.counters.reached(.requestBytes)
         end(Status(.resourceExhausted, "too many requests of this connection are incomplete; send fewer at once"))
     }
 
@@ -74,10 +76,22 @@ extension ServerContext {
 
     /// The request of a method that takes one.
     @inlinable func decodeRequest<Request: Message>(_: Request.Type) throws -> Request {
+        guard coding == nil else { return try decodeCodedRequest(Request.self) }
         do throws(WireError) {
             let request = try Request(serialized: requestBytes())
             releaseRequest()
             return request
+        } catch {
+            throw MalformedRequest(message: Request.fullName, error: error)
+        }
+    }
+
+    /// The request of a method that takes one, when it did not come as plain protobuf.
+    @usableFromInline func decodeCodedRequest<Request: Message>(_: Request.Type) throws -> Request {
+        guard let coding else { preconditionFailure("a plain request is decoded in place") }
+        let bytes = try codedRequest(Request.fullName, coding)
+        do throws(WireError) {
+            return try Request(serialized: bytes)
         } catch {
             throw MalformedRequest(message: Request.fullName, error: error)
         }
@@ -91,19 +105,20 @@ extension ServerContext {
 
     @usableFromInline func releaseRequest() {
         guard let stream else { return }
+        connection.counters.messageReceived()
         stream.inbound.consume(stream.inbound.count)
         release()
     }
 
-    @usableFromInline var interceptorCount: Int { connection.interceptors.count }
+    @usableFromInline var interceptorCount: Int { connection.interceptors.gates.count }
 
     /// Asks the interceptors that need not wait, up to the first that must.
     ///
     /// - Returns: how many have let the call through.
     @usableFromInline func interceptAtOnce(_ request: (any Message)?) throws -> Int {
         var passed = 0
-        for interceptor in connection.interceptors {
-            guard try interceptor.willHandleAtOnce(request, self) else { break }
+        for ask in connection.interceptors.ask {
+            guard try ask(request, self) else { break }
             passed += 1
         }
         return passed
@@ -112,7 +127,7 @@ extension ServerContext {
     /// Asks the interceptors after the first `passed` ones, of which the first must wait.
     @usableFromInline func intercept(_ request: (any Message)?, after passed: Int) async throws {
         var isFirst = true
-        for interceptor in connection.interceptors.dropFirst(passed) {
+        for interceptor in connection.interceptors.gates.dropFirst(passed) {
             if !isFirst, try interceptor.willHandleAtOnce(request, self) { continue }
             isFirst = false
             try await interceptor.willHandle(request, self)
@@ -123,7 +138,14 @@ extension ServerContext {
     /// Answers with one message that has room for its prefix.
     @usableFromInline func finish(_ framed: consuming [UInt8]) {
         guard !isFinished else { return }
-        MessageFraming.seal(&framed)
+        if let coding {
+            guard !coding.isJSON else { return finishJSON(framed, coding) }
+            seal(&framed, coding)
+        } else {
+            MessageFraming.seal(&framed)
+        }
+        guard admitsResponse(framed.count) else { return end(Self.tooMuchUntaken) }
+        connection.counters.messageSent()
         stream?.send(framed)
         end(.ok)
     }
@@ -151,17 +173,28 @@ extension ServerContext {
 
     // MARK: Streams of messages
 
-    /// Queues a message that has room for its prefix, and waits while the peer does not take what is queued.
-    @usableFromInline func send(_ framed: consuming [UInt8]) async throws(RPCError) {
+    // What need not wait is not async: each async call looks for its executor when it returns, under a lock.
+
+    /// Queues a message that has room for its prefix.
+    ///
+    /// - Returns: whether so much is queued that ``drained()`` must be awaited before the next.
+    @usableFromInline func send(_ framed: consuming [UInt8]) throws(RPCError) -> Bool {
         loop.assertOnLoop()
         guard case .running = phase, let stream else { throw finishedError }
-        MessageFraming.seal(&framed)
+        if let coding { seal(&framed, coding) } else { MessageFraming.seal(&framed) }
+        guard admitsResponse(framed.count) else { throw Self.error(Self.tooMuchUntaken) }
+        connection.counters.messageSent()
         stream.send(framed)
         if !headersSent {
             headersSent = true
-            stream.respond(Replies.head, responseMetadata.fields)
+            stream.respond(head, responseMetadata.fields)
         }
-        guard stream.isFull else { return }
+        return stream.isFull
+    }
+
+    /// Waits until the peer has taken most of what is queued.
+    @usableFromInline func drained() async throws(RPCError) {
+        guard case .running = phase else { throw finishedError }
         precondition(writer == nil, "two tasks send on one call")
         await withUnsafeContinuation { writer = $0 }
         guard case .running = phase else { throw finishedError }
@@ -169,7 +202,9 @@ extension ServerContext {
 
     /// The next message of a request stream; nil after the last one.
     @inlinable func nextRequest<Request: Message>(_: Request.Type) async throws(RPCError) -> Request? {
-        guard let bytes = try await nextRequestBytes() else { return nil }
+        while try !hasNextRequest() { await withUnsafeContinuation { awaitMore($0) } }
+        guard let bytes = try nextRequestBytes() else { return nil }
+        guard coding == nil else { return try decodeCoded(Request.self, bytes) }
         do {
             let request = try Request(serialized: bytes)
             taken(bytes.count)
@@ -179,34 +214,58 @@ extension ServerContext {
         }
     }
 
-    /// The bytes of the next message of a request stream, valid until ``taken(_:)``.
-    @usableFromInline func nextRequestBytes() async throws(RPCError) -> UnsafeRawBufferPointer? {
+    /// A message of a request stream that did not come as plain protobuf.
+    @usableFromInline func decodeCoded<Request: Message>(
+        _: Request.Type,
+        _ bytes: UnsafeRawBufferPointer
+    ) throws(RPCError) -> Request {
+        let decoded = try decoded(bytes)
+        taken(bytes.count)
+        do {
+            return try Request(serialized: decoded)
+        } catch {
+            throw MalformedRequest(message: Request.fullName, error: error).rpcError
+        }
+    }
+
+    /// Whether the next message of a request stream is whole, or there is none any more.
+    @usableFromInline func hasNextRequest() throws(RPCError) -> Bool {
         loop.assertOnLoop()
+        guard case .running = phase, let stream else { throw finishedError }
+        let next = MessageFraming.next(in: stream.inbound.bytes, limit: connection.limits.messageBytes)
+        if case .incomplete = next { return stream.remoteEnded }
+        return true
+    }
+
+    /// Resumes the reader of a request stream when more has come, or the call has ended.
+    @usableFromInline func awaitMore(_ continuation: UnsafeContinuation<Void, Never>) {
+        precondition(reader == nil, "two tasks read from one call")
+        reader = continuation
+        // The rest of a message that is larger than the window comes only if the window opens.
+        stream?.acknowledge()
+    }
+
+    /// The bytes of the next message of a request stream, valid until ``taken(_:)``; nil after the last one. Only when
+    /// there is one, see ``hasNextRequest()``.
+    @usableFromInline func nextRequestBytes() throws(RPCError) -> UnsafeRawBufferPointer? {
         let limit = connection.limits.messageBytes
-        while true {
-            guard case .running = phase, let stream else { throw finishedError }
-            switch MessageFraming.next(in: stream.inbound.bytes, limit: limit) {
-            case .message(let length, let isCompressed):
-                guard !isCompressed else { throw Self.error(Self.compressedWithoutEncoding) }
-                return UnsafeRawBufferPointer(rebasing: stream.inbound.bytes[5..<5 + length])
-            case .incomplete:
-                if stream.remoteEnded {
-                    guard stream.inbound.count > 0 else { return nil }
-                    throw Self.error(Self.truncated)
-                }
-                // The rest of a message that is larger than the window comes only if the window opens.
-                stream.acknowledge()
-                precondition(reader == nil, "two tasks read from one call")
-                await withUnsafeContinuation { reader = $0 }
-            case .tooLarge(let length): throw Self.error(Self.tooLarge(length, limit))
-            case .invalidFlag(let flag): throw Self.error(Self.invalidFlag(flag))
-            }
+        guard case .running = phase, let stream else { throw finishedError }
+        switch MessageFraming.next(in: stream.inbound.bytes, limit: limit) {
+        case .message(let length, let isCompressed):
+            guard note(isCompressed: isCompressed) else { throw Self.error(Self.compressedWithoutEncoding) }
+            return UnsafeRawBufferPointer(rebasing: stream.inbound.bytes[5..<5 + length])
+        case .incomplete:
+            guard stream.inbound.count > 0 else { return nil }
+            throw Self.error(Self.truncated)
+        case .tooLarge(let length): throw Self.error(tooLarge(length, limit))
+        case .invalidFlag(let flag): throw Self.error(Self.invalidFlag(flag))
         }
     }
 
     /// Lets the peer send as much as was taken.
     @usableFromInline func taken(_ length: Int) {
         guard let stream else { return }
+        connection.counters.messageReceived()
         stream.inbound.consume(MessageFraming.prefixBytes + length)
         stream.acknowledge(keeping: stream.inbound.count)
     }
@@ -226,16 +285,24 @@ extension ServerContext {
         guard !isFinished else { return }
         finished(status)
         guard let stream else { return }
-        if headersSent {
+        if let coding, coding.isJSON {
+            answerJSON(status, coding, stream)
+        } else if headersSent {
             stream.finish(Replies.trailers[status.code.rawValue], statusFields(status))
         } else if status.code == .ok {
             stream.finish(Replies.trailers[0], statusFields(status))
-            stream.respond(Replies.head, responseMetadata.fields)
+            stream.respond(head, responseMetadata.fields)
         } else {
             if !responseMetadata.isEmpty { trailers.append(contentsOf: responseMetadata) }
             stream.respond(Replies.trailersOnly[status.code.rawValue], statusFields(status), ended: true)
         }
         detach()
+    }
+
+    /// What begins a response with messages.
+    private var head: FixedHeaders {
+        guard let coding, coding.compressesResponses else { return Replies.head }
+        return Replies.gzipHead
     }
 
     private func statusFields(_ status: Status) -> HeaderFields {
@@ -259,7 +326,7 @@ extension ServerContext {
         phase = .finished(status.code)
         deadlineTimer?.cancel()
         deadlineTimer = nil
-        for interceptor in connection.interceptors { interceptor.didFinish(self, status) }
+        for tell in connection.interceptors.tell { tell(self, status) }
         connection.counters.finished(status.code)
     }
 
@@ -292,13 +359,17 @@ extension ServerContext {
 
     private static let compressedWithoutEncoding = Status(
         .internal,
-        "a message is marked as compressed, but grpc-encoding names no encoding"
+        "a message is marked as compressed, but grpc-encoding names no compression"
     )
 
     private static let truncated = Status(.internal, "the request ended in the middle of a message")
 
-    private static func tooLarge(_ length: Int, _ limit: Int) -> Status {
-        Status(.resourceExhausted, "a request message of \(length) bytes is larger than the limit of \(limit) bytes")
+    func tooLarge(_ length: Int, _ limit: Int) -> Status {
+        connection.counters.reached(.messageBytes)
+        return Status(
+            .resourceExhausted,
+            "a request message of \(length) bytes is larger than the limit of \(limit) bytes"
+        )
     }
 
     private static func invalidFlag(_ flag: UInt8) -> Status {

@@ -1,5 +1,5 @@
 public import EventLoop
-internal import HTTP2
+public import HTTP2
 internal import Primitives
 public import RPC
 
@@ -26,15 +26,23 @@ public final class ServerContext: @unchecked Sendable {
     var deadlineTimer: LoopTimer?
     var phase = Phase.receiving
     var headersSent = false
+    /// How the messages travel; nil when they do so as plain protobuf.
+    @usableFromInline var coding: CallCoding?
     /// Bytes of the request that count against the limits of its connection and loop.
     var heldBytes = 0
     var reader: UnsafeContinuation<Void, Never>?
     var writer: UnsafeContinuation<Void, Never>?
 
     // What interceptors left: nearly always one value, which needs no memory of its own here.
-    private var first: (key: ObjectIdentifier, value: any Sendable)?
-    private var others: [(key: ObjectIdentifier, value: any Sendable)] = []
+    private var first: Left?
+    private var others: [Left] = []
     private var madeRequestID: String?
+
+    /// What was left under a key; the key's type says what it is.
+    private struct Left {
+        let key: ObjectIdentifier
+        let value: AnyObject
+    }
 
     /// Where a call is: its request arrives, its handler runs, or it has been answered or given up.
     enum Phase {
@@ -56,6 +64,10 @@ public final class ServerContext: @unchecked Sendable {
 
     /// The address of the caller, such as "127.0.0.1:50312".
     public var peer: String { connection.peer }
+
+    /// Who the caller has proved to be with a client certificate, verified by the listener's TLS; nil without one. Made
+    /// when first asked for, and kept for the connection.
+    public var peerIdentity: PeerIdentity? { connection.http2.peerIdentity }
 
     /// Whether the call has been answered or given up, so that nobody waits for its outcome any more.
     public var isFinished: Bool {
@@ -83,23 +95,33 @@ public final class ServerContext: @unchecked Sendable {
         return chosen
     }
 
+    /// How often the caller has tried this call before (grpc-previous-rpc-attempts); 0 when it does not say.
+    public var previousAttempts: Int {
+        metadata.withValue("grpc-previous-rpc-attempts") { value in
+            guard let value, (1...9).contains(value.count) else { return 0 }
+            return Int(String(decoding: value, as: UTF8.self)).map { max(0, $0) } ?? 0
+        }
+    }
+
     /// What an interceptor left under a key.
-    public subscript<Key: ContextKey>(key: Key.Type) -> Key.Value? {
-        get {
-            let id = ObjectIdentifier(key)
-            if let first, first.key == id { return first.value as? Key.Value }
-            for entry in others where entry.key == id { return entry.value as? Key.Value }
-            return nil
+    @inlinable public subscript<Key: ContextKey>(key: Key.Type) -> Key.Value? {
+        get { object(ObjectIdentifier(key)).map { unsafeDowncast($0, to: Key.Value.self) } }
+        set { leave(newValue, ObjectIdentifier(key)) }
+    }
+
+    @usableFromInline func object(_ key: ObjectIdentifier) -> AnyObject? {
+        if let first, first.key == key { return first.value }
+        for entry in others where entry.key == key { return entry.value }
+        return nil
+    }
+
+    @usableFromInline func leave(_ value: AnyObject?, _ key: ObjectIdentifier) {
+        if first?.key == key || (first == nil && others.isEmpty) {
+            first = value.map { Left(key: key, value: $0) }
+            return
         }
-        set {
-            let id = ObjectIdentifier(key)
-            if first?.key == id || (first == nil && others.isEmpty) {
-                first = newValue.map { (id, $0) }
-                return
-            }
-            others.removeAll { $0.key == id }
-            if let newValue { others.append((id, newValue)) }
-        }
+        others.removeAll { $0.key == key }
+        if let value { others.append(Left(key: key, value: value)) }
     }
 }
 

@@ -1,3 +1,4 @@
+public import HTTP2
 internal import RPC
 internal import Synchronization
 
@@ -15,6 +16,20 @@ public struct ServerCounts: Sendable, Equatable {
     public var openConnections = 0
     /// Connections that were closed at once, because there were too many.
     public var refusedConnections = 0
+    /// Messages that came and were taken.
+    public var messagesReceived = 0
+    /// Messages that were sent.
+    public var messagesSent = 0
+    /// Bytes that came, with all framing.
+    public var bytesReceived = 0
+    /// Bytes that went out, with all framing.
+    public var bytesSent = 0
+    /// PING frames that were sent to silent peers.
+    public var pingsSent = 0
+    /// How often limits were reached, by the raw values of ``HTTP2Limit`` and ``ServerLimit``; all of them are there.
+    public var limitHits: [String: Int] = [:]
+    /// What the listeners' TLS has done; nil when none has TLS.
+    public var security: TransportSecurityCounts?
 
     /// Nothing counted.
     public init() {}
@@ -29,6 +44,19 @@ final class ServerCounters: Sendable {
     private let acceptedConnections = Atomic<Int>(0)
     private let open = Atomic<Int>(0)
     private let refusals = Atomic<Int>(0)
+    private let taken = Atomic<Int>(0)
+    private let given = Atomic<Int>(0)
+    private let hits = Mutex([ServerLimit: Int]())
+    private let http2 = Mutex<HTTP2Counters?>(nil)
+
+    /// Adds what the loop's connections count, too.
+    func include(_ counters: HTTP2Counters) { http2.withLock { $0 = counters } }
+
+    func messageReceived() { bump(taken) }
+
+    func messageSent() { bump(given) }
+
+    func reached(_ limit: ServerLimit) { hits.withLock { $0[limit, default: 0] += 1 } }
 
     func started() { bump(startedCalls) }
 
@@ -57,6 +85,17 @@ final class ServerCounters: Sendable {
         counts.connections += acceptedConnections.load(ordering: .relaxed)
         counts.openConnections += open.load(ordering: .relaxed)
         counts.refusedConnections += refusals.load(ordering: .relaxed)
+        counts.messagesReceived += taken.load(ordering: .relaxed)
+        counts.messagesSent += given.load(ordering: .relaxed)
+        let hits = hits.withLock { $0 }
+        for limit in ServerLimit.allCases { counts.limitHits[limit.rawValue, default: 0] += hits[limit, default: 0] }
+        guard let http2 = http2.withLock({ $0 }) else { return }
+        counts.bytesReceived += http2.bytesReceived
+        counts.bytesSent += http2.bytesSent
+        counts.pingsSent += http2.pingsSent
+        for (limit, count) in zip(HTTP2Limit.allCases, http2.limitHits) {
+            counts.limitHits[limit.rawValue, default: 0] += count
+        }
     }
 
     /// Only one thread writes, so no locked instruction is needed.

@@ -31,7 +31,7 @@ extension ServerInterceptor {
     public func didFinish(_ context: ServerContext, _ status: Status) {}
 }
 
-/// An interceptor that only hears how calls end: metrics, logs.
+/// An interceptor that only hears how calls end, and is not asked whether they may begin: metrics, logs.
 public protocol CallObserver: ServerInterceptor {}
 
 extension CallObserver {
@@ -39,8 +39,25 @@ extension CallObserver {
     public func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool { true }
 }
 
-/// Names something that interceptors leave on a call's context for its handler.
+/// The interceptors of a loop with their methods bound, once: a call through the protocol copies the interceptor out of
+/// its array each time. Confined to its loop.
+final class BoundInterceptors {
+    /// Those that may stop a call, in order.
+    let gates: [any ServerInterceptor]
+    /// Their ``ServerInterceptor/willHandleAtOnce(_:_:)``.
+    let ask: [((any Message)?, ServerContext) throws -> Bool]
+    /// All interceptors' ``ServerInterceptor/didFinish(_:_:)``.
+    let tell: [(ServerContext, Status) -> Void]
+
+    init(_ interceptors: [any ServerInterceptor]) {
+        gates = interceptors.filter { !($0 is any CallObserver) }
+        ask = gates.map { gate in { try gate.willHandleAtOnce($0, $1) } }
+        tell = interceptors.map { interceptor in { interceptor.didFinish($0, $1) } }
+    }
+}
+
+/// Names an object that interceptors leave on a call's context for its handler.
 public protocol ContextKey {
-    /// What is left.
-    associatedtype Value: Sendable
+    /// What is left: an object, because a box around any value costs every call an allocation and look-ups of its type.
+    associatedtype Value: AnyObject & Sendable
 }

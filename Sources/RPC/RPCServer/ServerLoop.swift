@@ -1,14 +1,19 @@
 internal import EventLoop
 internal import HTTP2
+internal import RPC
 
 /// A server's part on one loop: its connections and what they share. Confined to it, but for the counters.
 final class ServerLoop: @unchecked Sendable {
     // @unchecked: confined to its loop.
     let loop: EventLoop
     let configuration: ServerConfiguration
+    let interceptors: BoundInterceptors
     let router: Router
     let buffers: HTTP2LoopBuffers
     let counters: ServerCounters
+    private let addresses: AddressTable
+    /// Made when a message is compressed for the first time; one call's turn uses it at a time.
+    private(set) lazy var gzip = GzipCodec()
     var heldBytes = 0
 
     private var connections: [ServerConnection] = []
@@ -16,39 +21,60 @@ final class ServerLoop: @unchecked Sendable {
     private var isStopping = false
     private var whenEmpty: [() -> Void] = []
 
-    init(_ loop: EventLoop, _ configuration: ServerConfiguration, _ router: Router, _ counters: ServerCounters) {
+    init(
+        _ loop: EventLoop,
+        _ configuration: ServerConfiguration,
+        _ router: Router,
+        _ counters: ServerCounters,
+        _ addresses: AddressTable
+    ) {
         loop.assertOnLoop()
         self.loop = loop
         self.configuration = configuration
+        interceptors = BoundInterceptors(configuration.interceptors)
         self.router = router
         self.counters = counters
+        self.addresses = addresses
         buffers = HTTP2LoopBuffers(limits: configuration.limits.http2)
+        counters.include(buffers.counters)
         router.freeze()
     }
 
     /// Takes over a socket that was accepted.
     func accept(_ socket: Int32, _ security: (any ServerTransportSecurity)?) {
-        guard let security else {
-            accept(SocketTransport(socket: socket))
+        let network = SocketAddress(peerOf: socket)?.network
+        if let network, let limit = addresses.enter(network, at: loop.now) {
+            counters.refusedConnection()
+            counters.reached(limit)
+            SocketTransport(socket: socket).close()
             return
         }
         do {
-            accept(try security.transport(over: socket))
+            if accept(try security?.transport(over: socket) ?? SocketTransport(socket: socket), from: network) != nil {
+                return
+            }
         } catch {
             counters.refusedConnection()
         }
+        if let network { addresses.leave(network, hostile: false, at: loop.now) }
     }
 
     /// Takes a connection over, unless there are too many.
     @discardableResult
-    func accept(_ transport: any ByteTransport) -> HTTP2Connection? {
+    func accept(_ transport: any ByteTransport, from network: SocketAddress.Network? = nil) -> HTTP2Connection? {
         guard !isStopping, connections.count < configuration.limits.connectionsPerLoop else {
+            if !isStopping { counters.reached(.connections) }
             counters.refusedConnection()
             transport.close()
             return nil
         }
         let connection = ServerConnection(transport, self)
-        connection.http2.onClosed = { [unowned self, unowned connection] _ in closed(connection) }
+        connection.http2.onClosed = { [unowned self, unowned connection] error in
+            if let network {
+                addresses.leave(network, hostile: error.limit?.isHostile == true, at: loop.now)
+            }
+            closed(connection)
+        }
         connection.position = connections.count
         connections.append(connection)
         counters.connected()
@@ -81,8 +107,9 @@ final class ServerLoop: @unchecked Sendable {
             clock = nil
             // From the end, because a connection that closes itself is replaced by the last one.
             for position in connections.indices.reversed() where position < connections.count {
-                connections[position].http2.keepTime()
+                connections[position].keepTime()
             }
+            addresses.sweep(at: loop.now)
             if !connections.isEmpty, clock == nil { startClock() }
         }
     }

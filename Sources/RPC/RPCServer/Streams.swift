@@ -14,7 +14,7 @@ public struct ResponseWriter<Response: Message>: Sendable {
     ///
     /// - Throws: ``RPCError`` when the call has ended: cancelled, or past its deadline.
     @inlinable public func send(_ response: Response) async throws(RPCError) {
-        try await context.send(response.serialized(prefix: MessageFraming.prefixBytes))
+        if try context.send(response.serialized(prefix: MessageFraming.prefixBytes)) { try await context.drained() }
     }
 }
 

@@ -1,14 +1,15 @@
+public import Protobuf
 internal import RPC
 public import RPCServer
 internal import TrellisAPI
 
 /// Tells gRPC tools what a server serves, by grpc.reflection.v1 and v1alpha, which are the same on the wire.
 public final class Reflection: Sendable {
-    private let index: DescriptorIndex
+    private let pool: DescriptorPool
 
-    /// Knows these serialized google.protobuf.FileDescriptorProto values, with all that they import.
-    public init(files: [[UInt8]]) {
-        index = DescriptorIndex(files)
+    /// Knows the files of a pool, which holds all that they import.
+    public init(_ pool: DescriptorPool) {
+        self.pool = pool
     }
 
     /// Answers each request of a stream in turn.
@@ -37,15 +38,16 @@ public final class Reflection: Sendable {
         _ sent: inout Set<String>
     ) -> ServerReflectionResponse.MessageResponseChoice {
         switch request.messageRequest {
-        case .fileByFilename(let name): return files(index.files[name], "file \(name)", &sent)
-        case .fileContainingSymbol(let symbol): return files(index.file(declaring: symbol), symbol, &sent)
+        case .fileByFilename(let name): return files(pool.file(named: name), "file \(name)", &sent)
+        case .fileContainingSymbol(let symbol): return files(pool.file(containing: symbol), symbol, &sent)
         case .fileContainingExtension(let wanted):
-            let file = index.file(extending: wanted.containingType, number: wanted.extensionNumber)
+            let file = pool.file(extending: wanted.containingType, number: Int(wanted.extensionNumber))
             return files(file, "extension \(wanted.extensionNumber) of \(wanted.containingType)", &sent)
         case .allExtensionNumbersOfType(let type):
-            guard let numbers = index.extensionNumbers(of: type) else { return missing("message \(type)") }
+            let numbers = pool.extensionNumbers(of: type)
+            guard !numbers.isEmpty || pool.messages[type] != nil else { return missing("message \(type)") }
             return .allExtensionNumbersResponse(
-                ExtensionNumberResponse(baseTypeName: type, extensionNumber: numbers)
+                ExtensionNumberResponse(baseTypeName: type, extensionNumber: numbers.map(Int32.init))
             )
         case .listServices:
             return .listServicesResponse(
@@ -62,15 +64,15 @@ public final class Reflection: Sendable {
     }
 
     private func files(
-        _ file: DescriptorIndex.File?,
+        _ file: FileDescriptor?,
         _ what: String,
         _ sent: inout Set<String>
     ) -> ServerReflectionResponse.MessageResponseChoice {
         guard let file else { return missing(what) }
         // The file that was asked for is sent whether it was before or not.
-        let needed = index.closure(of: file).filter { $0.name == file.name || !sent.contains($0.name) }
-        sent.formUnion(needed.map(\.name))
-        return .fileDescriptorResponse(FileDescriptorResponse(fileDescriptorProto: needed.map(\.bytes)))
+        let needed = pool.closure(of: file).filter { $0.path == file.path || !sent.contains($0.path) }
+        sent.formUnion(needed.map(\.path))
+        return .fileDescriptorResponse(FileDescriptorResponse(fileDescriptorProto: needed.map(\.serialized)))
     }
 
     private func missing(_ what: String) -> ServerReflectionResponse.MessageResponseChoice {

@@ -1039,6 +1039,50 @@ public struct ListConceptsResponse: GeneratedMessage {
     }
 }
 
+/// The request of ExportRelease.
+public struct ExportReleaseRequest: GeneratedMessage {
+    /// The framework's code; its active release is read. Empty with release_id.
+    public var framework: String = ""
+    /// The complete release to read, in place of a framework.
+    public var releaseID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        framework: String = "",
+        releaseID: String = ""
+    ) {
+        self.framework = framework
+        self.releaseID = releaseID
+    }
+}
+
+/// A part of what ExportRelease returns: at most 100 concepts or edges, of at most a mebibyte unless one is larger.
+public struct ExportReleaseResponse: GeneratedMessage {
+    /// The release; in the first chunk, which has nothing else.
+    public var release: Release? = nil
+    /// Its next concepts.
+    public var concepts: [Concept] = []
+    /// Its next edges, after the last concept.
+    public var edges: [Edge] = []
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        release: Release? = nil,
+        concepts: [Concept] = [],
+        edges: [Edge] = []
+    ) {
+        self.release = release
+        self.concepts = concepts
+        self.edges = edges
+    }
+}
+
 /// The request of ListEdges.
 public struct ListEdgesRequest: GeneratedMessage {
     /// The framework's code; its active release is read. Empty with release_id.
@@ -1840,6 +1884,51 @@ extension ListConceptsResponse {
         let c = raw.assumingMemoryBound(to: Trellis__Reference__V1__ListConceptsResponse.self)
         (c.pointee.n_concepts, c.pointee.concepts) = arena.messages(concepts)
         if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension ExportReleaseRequest {
+    public static var fullName: String { "trellis.reference.v1.ExportReleaseRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__reference__v1__export_release_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Reference__V1__ExportReleaseRequest.self)
+        self.framework = CReading.text(c.pointee.framework)
+        self.releaseID = CReading.text(c.pointee.release_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Reference__V1__ExportReleaseRequest.self)
+        if !framework.isEmpty { c.pointee.framework = arena.text(framework) }
+        if !releaseID.isEmpty { c.pointee.release_id = arena.text(releaseID) }
+    }
+}
+
+extension ExportReleaseRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("framework", framework, format: .slug)
+        check.text("release_id", releaseID, format: .uuid)
+    }
+}
+
+extension ExportReleaseResponse {
+    public static var fullName: String { "trellis.reference.v1.ExportReleaseResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__reference__v1__export_release_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Reference__V1__ExportReleaseResponse.self)
+        self.release = CReading.message(c.pointee.release)
+        self.concepts = CReading.messages(c.pointee.n_concepts, c.pointee.concepts)
+        self.edges = CReading.messages(c.pointee.n_edges, c.pointee.edges)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Reference__V1__ExportReleaseResponse.self)
+        c.pointee.release = arena.message(release)
+        (c.pointee.n_concepts, c.pointee.concepts) = arena.messages(concepts)
+        (c.pointee.n_edges, c.pointee.edges) = arena.messages(edges)
     }
 }
 

@@ -63,6 +63,17 @@ public protocol ReferenceService: Sendable {
     /// came from.
     func listEdges(_ request: ListEdgesRequest, _ context: ServerContext) async throws -> ListEdgesResponse
 
+    /// Returns a whole release in chunks that ImportRelease takes: the release itself, then its concepts in the order in
+    /// which they were imported, then its edges ordered by where they begin, without those from a parent to its child, which
+    /// an import makes by itself.
+    ///
+    /// It goes as fast as the caller reads: the next chunk is fetched when flow control has let the ones before through, so
+    /// a slow reader costs the server a chunk of memory and holds neither a connection nor a transaction of the database. A
+    /// complete release does not change, so all chunks are of one state.
+    func exportRelease(
+        _ request: ExportReleaseRequest, _ responses: ResponseWriter<ExportReleaseResponse>, _ context: ServerContext
+    ) async throws
+
     /// Walks the edges from one concept, across frameworks where an edge leads into another one, and returns every concept
     /// that it reaches once, with the least number of edges that lead to it: nearest first, then by framework, kind and
     /// code. Cycles end where they began. A walk that reaches more than 20,000 concepts is FAILED_PRECONDITION, reason
@@ -138,6 +149,19 @@ extension ReferenceService {
     /// came from.
     public func listEdges(_ request: ListEdgesRequest, _ context: ServerContext) async throws -> ListEdgesResponse {
         throw RPCError(.unimplemented, "trellis.reference.v1.ReferenceService/ListEdges is not implemented by this server")
+    }
+
+    /// Returns a whole release in chunks that ImportRelease takes: the release itself, then its concepts in the order in
+    /// which they were imported, then its edges ordered by where they begin, without those from a parent to its child, which
+    /// an import makes by itself.
+    ///
+    /// It goes as fast as the caller reads: the next chunk is fetched when flow control has let the ones before through, so
+    /// a slow reader costs the server a chunk of memory and holds neither a connection nor a transaction of the database. A
+    /// complete release does not change, so all chunks are of one state.
+    public func exportRelease(
+        _ request: ExportReleaseRequest, _ responses: ResponseWriter<ExportReleaseResponse>, _ context: ServerContext
+    ) async throws {
+        throw RPCError(.unimplemented, "trellis.reference.v1.ReferenceService/ExportRelease is not implemented by this server")
     }
 
     /// Walks the edges from one concept, across frameworks where an edge leads into another one, and returns every concept
@@ -223,6 +247,14 @@ extension Router {
                 idempotent: true, audited: false)
         ) { (request: ListEdgesRequest, context) in
             try await service.listEdges(request, context)
+        }
+        serverStreaming(
+            "/trellis.reference.v1.ReferenceService/ExportRelease",
+            MethodPolicy(
+                permission: "reference.concepts.read", scope: .tenantOrPlatform, effect: .read,
+                idempotent: true, audited: false)
+        ) { (request: ExportReleaseRequest, responses: ResponseWriter<ExportReleaseResponse>, context) in
+            try await service.exportRelease(request, responses, context)
         }
         unary(
             "/trellis.reference.v1.ReferenceService/Traverse",

@@ -55,6 +55,17 @@ struct ReferenceHandlers: ReferenceService {
         try await Edges.list(request, context.page(request), context.call.scope, context.call.database)
     }
 
+    func exportRelease(
+        _ request: ExportReleaseRequest,
+        _ responses: ResponseWriter<ExportReleaseResponse>,
+        _ context: ServerContext
+    ) async throws {
+        let call = context.call
+        try await ReleaseExport.run(request, call.scope, context.timedSettings, call.database) { chunk in
+            try await responses.send(chunk)
+        }
+    }
+
     func traverse(_ request: TraverseRequest, _ context: ServerContext) async throws -> TraverseResponse {
         let call = context.call
         return try await Traversal.run(

@@ -52,8 +52,7 @@ struct Authentication: ServerInterceptor {
 /// refusal about a request that they may not make.
 struct FieldRulesCheck: ServerInterceptor {
     func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool {
-        guard let request = request as? any ValidatedMessage else { return true }
-        let violations = request.violations()
+        guard let violations = request?.violations() else { return true }
         if !violations.isEmpty { throw DomainError.invalid(violations) }
         return true
     }

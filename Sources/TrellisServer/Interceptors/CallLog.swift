@@ -13,12 +13,12 @@ struct CallLog: CallObserver {
 
     func didFinish(_ context: ServerContext, _ status: Status) {
         let services = table[context.loop]
-        let log = services.log
         let level = Self.level(status.code, services.policies[context.route.index])
         if status.code != .ok || context.metadata.withValue("x-request-id", { $0 != nil }) {
             context.trailers.append("x-request-id", context.requestID)
         }
-        guard level >= log.logLevel else { return }
+        // Asked in place: a copy of the log for each call costs more than the rest of this.
+        guard level >= services.log.logLevel else { return }
         var metadata: Logger.Metadata = [
             "request_id": "\(context.requestID)",
             "method": "\(context.route.path.dropFirst())",
@@ -33,8 +33,9 @@ struct CallLog: CallObserver {
             metadata["user"] = scope.actor.user.map { "\($0)" }
         }
         if !status.message.isEmpty { metadata["message"] = "\(status.message)" }
+        if context.previousAttempts > 0 { metadata["previous_attempts"] = "\(context.previousAttempts)" }
         if let parent = context.metadata["traceparent"] { metadata["traceparent"] = "\(parent)" }
-        log.log(level: level, "call", metadata: metadata)
+        services.log.log(level: level, "call", metadata: metadata)
     }
 
     static func level(_ code: StatusCode, _ policy: RoutePolicy?) -> Logger.Level {

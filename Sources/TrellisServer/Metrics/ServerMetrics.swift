@@ -1,5 +1,6 @@
 import EventLoop
 import Glibc
+import HTTP2
 import RPC
 import RPCServer
 
@@ -31,9 +32,33 @@ struct ServerMetrics: Sendable {
         out.sample("trellis_requests_refused_total", counts.refused)
         out.begin("trellis_calls_open", "gauge", "Calls that are being handled now.")
         out.sample("trellis_calls_open", counts.started - counts.finished.reduce(0, +))
+        writeTraffic(&out)
+        writeLimits(&out)
+        if let security = counts.security { writeSecurity(security, &out) }
         writeCalls(&out)
         writeProcess(&out)
         return out.text
+    }
+
+    private func writeTraffic(_ out: inout PrometheusText) {
+        out.begin("trellis_received_bytes_total", "counter", "Bytes that came over gRPC connections.")
+        out.sample("trellis_received_bytes_total", counts.bytesReceived)
+        out.begin("trellis_sent_bytes_total", "counter", "Bytes that were sent over gRPC connections.")
+        out.sample("trellis_sent_bytes_total", counts.bytesSent)
+        out.begin("trellis_messages_received_total", "counter", "Request messages that were taken.")
+        out.sample("trellis_messages_received_total", counts.messagesReceived)
+        out.begin("trellis_messages_sent_total", "counter", "Response messages that were sent.")
+        out.sample("trellis_messages_sent_total", counts.messagesSent)
+        out.begin("trellis_pings_sent_total", "counter", "PING frames that were sent to silent peers.")
+        out.sample("trellis_pings_sent_total", counts.pingsSent)
+    }
+
+    /// All limits, also those that nobody has reached: an alert on one must find it.
+    private func writeLimits(_ out: inout PrometheusText) {
+        out.begin("trellis_limit_reached_total", "counter", "How often peers reached a limit; docs/limits.md.")
+        for (limit, count) in counts.limitHits.sorted(by: { $0.key < $1.key }) {
+            out.sample("trellis_limit_reached_total", count, ["limit": limit])
+        }
     }
 
     private func writeCalls(_ out: inout PrometheusText) {
@@ -60,6 +85,24 @@ struct ServerMetrics: Sendable {
         }
         out.sample("trellis_call_duration_seconds_sum", Double(calls[index].total) / 1e9, ["method": method])
         out.sample("trellis_call_duration_seconds_count", sum, ["method": method])
+    }
+
+    private func writeSecurity(_ counts: TransportSecurityCounts, _ out: inout PrometheusText) {
+        out.begin("trellis_tls_handshakes_total", "counter", "TLS handshakes that were completed.")
+        out.sample("trellis_tls_handshakes_total", counts.handshakes - counts.resumed, ["kind": "full"])
+        out.sample("trellis_tls_handshakes_total", counts.resumed, ["kind": "resumed"])
+        out.begin("trellis_tls_handshakes_failed_total", "counter", "TLS handshakes that were begun and failed.")
+        out.sample("trellis_tls_handshakes_failed_total", counts.failed)
+        out.begin("trellis_tls_reloads_total", "counter", "How often the certificates were read again.")
+        out.sample("trellis_tls_reloads_total", counts.reloads, ["outcome": "taken"])
+        out.sample("trellis_tls_reloads_total", counts.failedReloads, ["outcome": "unusable"])
+        guard let expiry = counts.certificateExpiry else { return }
+        out.begin(
+            "trellis_tls_certificate_expiry_seconds",
+            "gauge",
+            "When the certificate expires, in seconds since the Unix epoch."
+        )
+        out.sample("trellis_tls_certificate_expiry_seconds", expiry)
     }
 
     private func writeProcess(_ out: inout PrometheusText) {

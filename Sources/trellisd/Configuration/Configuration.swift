@@ -1,3 +1,5 @@
+import RPCServer
+import TLS
 import Terminal
 
 /// A configuration that cannot be used: every problem that was found, each naming its source and what would be right.
@@ -8,9 +10,11 @@ struct ConfigurationError: Error, Equatable, CustomStringConvertible {
 }
 
 /// What the server runs with: each setting from the first of flag, environment variable, configuration file, default.
-struct Configuration: Equatable, Sendable {
+struct Configuration: Sendable {
     let home: String
     let listen: HostPort
+    /// `nil` serves without TLS.
+    let tls: ServerTLSConfiguration?
     let admin: HostPort?
     let databaseURL: String?
     let postgres: ClusterVersion
@@ -20,7 +24,7 @@ struct Configuration: Equatable, Sendable {
     let poolTimeout: Duration
     let poolIdleTimeout: Duration
     let poolLifespan: Duration
-    let maxMessageSize: Int
+    let limits: ServerLimits
     let grace: Duration
     let logLevel: LogLevel
     let logFormat: LogFormat
@@ -51,6 +55,7 @@ struct Configuration: Equatable, Sendable {
         }
         home = resolver.value(settings.home)
         listen = resolver.value(settings.listen)
+        tls = resolver.tls(settings)
         admin = resolver.value(settings.admin)
         databaseURL = resolver.value(settings.databaseURL)
         postgres = resolver.value(settings.postgres)
@@ -60,7 +65,7 @@ struct Configuration: Equatable, Sendable {
         poolTimeout = resolver.value(settings.poolTimeout)
         poolIdleTimeout = resolver.value(settings.poolIdleTimeout)
         poolLifespan = resolver.value(settings.poolLifespan)
-        maxMessageSize = resolver.value(settings.maxMessageSize)
+        limits = resolver.limits()
         grace = resolver.value(settings.grace)
         logLevel = resolver.value(settings.logLevel)
         logFormat = resolver.value(settings.logFormat)
@@ -91,6 +96,45 @@ private struct Resolver {
             problems.append("\(source): \(entry.secret ? "the value" : "'\(text)'") is not \(error.expected)")
             return setting.defaultValue
         }
+    }
+
+    /// The limits: those that are not given keep their defaults.
+    mutating func limits() -> ServerLimits {
+        var limits = ServerLimits()
+        for setting in LimitSetting.all where taken.contains(setting.entry.name) {
+            guard let (text, source) = found(setting.entry) else { continue }
+            do {
+                try setting.set(text, &limits)
+            } catch {
+                problems.append("\(source): '\(text)' is not \(error.expected)")
+            }
+        }
+        return limits
+    }
+
+    /// The settings of TLS, which go together.
+    mutating func tls(_ settings: Settings) -> ServerTLSConfiguration? {
+        let (certificate, key) = (value(settings.tlsCert), value(settings.tlsKey))
+        let (clientCA, clientAuth) = (value(settings.tlsClientCA), value(settings.tlsClientAuth))
+        let minimumVersion = value(settings.tlsMinVersion)
+        if clientAuth != nil, clientCA == nil {
+            problems.append("tls-client-auth: is set without tls-client-ca: name the file of the clients' CAs, too")
+        }
+        guard let certificate, let key else {
+            if certificate != nil {
+                problems.append("tls-key: is not set, but tls-cert is: name the file of the certificate's private key")
+            } else if key != nil {
+                problems.append("tls-cert: is not set, but tls-key is: name the file of the certificate")
+            } else if let name = clientCA != nil ? "tls-client-ca" : minimumVersion != nil ? "tls-min-version" : nil {
+                problems.append("\(name): is set without TLS: name a certificate and its key by tls-cert and tls-key")
+            }
+            return nil
+        }
+        var configuration = ServerTLSConfiguration(certificateFile: certificate, keyFile: key)
+        configuration.clientCAFile = clientCA
+        if let clientAuth { configuration.clientCertificates = clientAuth }
+        if let minimumVersion { configuration.minimumVersion = minimumVersion }
+        return configuration
     }
 
     private func found(_ entry: SettingEntry) -> (text: String, source: String)? {

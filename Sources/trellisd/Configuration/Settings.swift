@@ -1,3 +1,4 @@
+import TLS
 import Terminal
 
 /// How logs are written.
@@ -38,18 +39,23 @@ struct Settings: Sendable {
     let poolTimeout: Setting<Duration>
     let poolIdleTimeout: Setting<Duration>
     let poolLifespan: Setting<Duration>
-    let maxMessageSize: Setting<Int>
     let grace: Setting<Duration>
+    let tlsCert: Setting<String?>
+    let tlsKey: Setting<String?>
+    let tlsClientCA: Setting<String?>
+    let tlsClientAuth: Setting<ServerTLSConfiguration.ClientCertificates?>
+    let tlsMinVersion: Setting<TLSVersion?>
     let logLevel: Setting<LogLevel>
     let logFormat: Setting<LogFormat>
 
     /// In the order in which help shows them.
     var all: [SettingEntry] {
         [
-            home.entry, listen.entry, admin.entry, databaseURL.entry, postgres.entry, loops.entry, poolMin.entry,
-            poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry, maxMessageSize.entry,
-            grace.entry, logLevel.entry, logFormat.entry, config.entry,
-        ]
+            home.entry, listen.entry, tlsCert.entry, tlsKey.entry, tlsClientCA.entry, tlsClientAuth.entry,
+            tlsMinVersion.entry, admin.entry, databaseURL.entry, postgres.entry, loops.entry, poolMin.entry,
+            poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry, grace.entry, logLevel.entry,
+            logFormat.entry, config.entry,
+        ] + LimitSetting.all.map(\.entry)
     }
 
     /// - Parameters:
@@ -88,10 +94,62 @@ struct Settings: Sendable {
                 name: "listen",
                 placeholder: "HOST:PORT",
                 defaultText: "127.0.0.1:7070",
-                help: "Where gRPC is served, over HTTP/2 without TLS. Port 0 picks a free one."
+                help: "Where gRPC is served, over HTTP/2, with TLS if tls-cert is set. Port 0 picks a free one."
             ),
             defaultValue: HostPort(host: "127.0.0.1", port: 7070),
             read: { (text) throws(BadValue) in try HostPort(text) }
+        )
+        tlsCert = Setting(
+            entry: SettingEntry(
+                name: "tls-cert",
+                placeholder: "FILE",
+                defaultText: "none: no TLS",
+                help: "Certificate of the server and those between it and its CA, in PEM. Read again on SIGHUP."
+            ),
+            defaultValue: nil,
+            read: { (text) throws(BadValue) in try Value.path(home: userHome)(text) }
+        )
+        tlsKey = Setting(
+            entry: SettingEntry(
+                name: "tls-key",
+                placeholder: "FILE",
+                defaultText: "none",
+                help: "Private key of that certificate, in PEM, without a password."
+            ),
+            defaultValue: nil,
+            read: { (text) throws(BadValue) in try Value.path(home: userHome)(text) }
+        )
+        tlsClientCA = Setting(
+            entry: SettingEntry(
+                name: "tls-client-ca",
+                placeholder: "FILE",
+                defaultText: "none: clients show no certificate",
+                help: "CAs whose certificates clients show, in PEM (mutual TLS)."
+            ),
+            defaultValue: nil,
+            read: { (text) throws(BadValue) in try Value.path(home: userHome)(text) }
+        )
+        tlsClientAuth = Setting(
+            entry: SettingEntry(
+                name: "tls-client-auth",
+                placeholder: "WHETHER",
+                defaultText: "required",
+                help: "Whether a client needs a certificate of tls-client-ca: required or optional."
+            ),
+            defaultValue: nil,
+            read: { (text) throws(BadValue) in
+                try Value.choice(ServerTLSConfiguration.ClientCertificates.self)(text)
+            }
+        )
+        tlsMinVersion = Setting(
+            entry: SettingEntry(
+                name: "tls-min-version",
+                placeholder: "VERSION",
+                defaultText: "1.3",
+                help: "Oldest version of TLS that is taken: 1.3 or 1.2."
+            ),
+            defaultValue: nil,
+            read: { (text) throws(BadValue) in try Value.choice(TLSVersion.self)(text) }
         )
         admin = Setting(
             entry: SettingEntry(
@@ -191,16 +249,6 @@ struct Settings: Sendable {
             ),
             defaultValue: .seconds(1800),
             read: Value.duration(.seconds(10)...(.seconds(86_400)))
-        )
-        maxMessageSize = Setting(
-            entry: SettingEntry(
-                name: "max-message-size",
-                placeholder: "SIZE",
-                defaultText: "4MiB",
-                help: "The largest request message that is accepted, from 64KiB to 64MiB."
-            ),
-            defaultValue: 4 << 20,
-            read: Value.size((64 << 10)...(64 << 20))
         )
         grace = Setting(
             entry: SettingEntry(

@@ -1,19 +1,31 @@
 import EventLoop
 import Logging
 import Protobuf
+import TLS
 import TrellisServer
 
-/// `credentials.json` of a home folder: where the server is, and the platform's key, for whoever may read the folder.
+/// `credentials.json` of a home folder: where the server is, whether it speaks TLS, and the platform's key, for whoever may read the folder.
 struct Credentials: Equatable {
     static let fileName = "credentials.json"
 
     var address: String
     /// The platform's key; `nil` when the database has one that another home knows.
     var platformKey: String?
+    /// `nil` without TLS.
+    var tls: Security?
+
+    /// What a client on this machine has to know of the server's TLS.
+    struct Security: Equatable {
+        /// The name in the certificate, where that is not the address; `nil` where it is.
+        var serverName: String?
+    }
 
     var json: String {
         var members: [(key: String, value: JSONValue)] = [("address", .string(address))]
         if let platformKey { members.append(("platform_key", .string(platformKey))) }
+        if let tls {
+            members.append(("tls", .object(tls.serverName.map { [("server_name", .string($0))] } ?? [])))
+        }
         return JSONValue.object(members).written(.indented) + "\n"
     }
 
@@ -30,7 +42,8 @@ struct Credentials: Equatable {
         guard let address = value["address"]?.text else {
             throw HomeError(description: "'\(home.path)/\(fileName)' has no address: restore it")
         }
-        return Credentials(address: address, platformKey: value["platform_key"]?.text)
+        let tls = value["tls"].map { Security(serverName: $0["server_name"]?.text) }
+        return Credentials(address: address, platformKey: value["platform_key"]?.text, tls: tls)
     }
 
     func write(to home: HomeFolder) throws(HomeError) { try home.write(Self.fileName, json) }
@@ -47,8 +60,15 @@ struct Credentials: Equatable {
     }
 
     /// Writes down where the server is now, and drops a key that the database refuses.
-    mutating func finish(_ home: HomeFolder, _ started: Server.Started, _ log: Logger) throws(HomeError) {
-        address = HostPort(host: started.address.host, port: started.address.port).reachable.description
+    mutating func finish(
+        _ home: HomeFolder,
+        _ started: Server.Started,
+        _ security: ServerTLS?,
+        _ log: Logger
+    ) throws(HomeError) {
+        let reachable = HostPort(host: started.address.host, port: started.address.port).reachable
+        address = reachable.description
+        tls = security.map { Security(serverName: $0.isFor(host: reachable.host) ? nil : $0.firstName) }
         if !started.admitsPlatformKey {
             platformKey = nil
             log.warning(

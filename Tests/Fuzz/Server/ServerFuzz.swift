@@ -92,7 +92,7 @@ private final class Victim: Sendable {
         }
         let router = Router()
         router.register(health: Health())
-        router.register(reflection: Reflection(files: DescriptorPool.trellis.files.map(\.serialized)))
+        router.register(reflection: Reflection(.trellis))
         router.unary("/t/E") { (request: HealthCheckRequest, _) in request }
         router.unary("/t/W") { (request: HealthCheckRequest, context) -> HealthCheckRequest in
             try await context.loop.sleep(for: .seconds(60))
@@ -114,6 +114,8 @@ private final class Victim: Sendable {
         }
         var configuration = ServerConfiguration()
         configuration.limits = Self.limits
+        configuration.transcoder = DescriptorTranscoder(.trellis)
+        configuration.compressedBytesMin = 16
         server = RPCServer(group: group, configuration: configuration, router: router)
         let (started, server) = (Started(), server)
         Task {
@@ -132,8 +134,8 @@ private final class Victim: Sendable {
         limits.http2.concurrentStreams = 8
         limits.http2.streamWindowBytes = 512
         limits.http2.streamOutputBytes = 256
-        limits.http2.streamResetBurst = 10
-        limits.http2.idleFramesPerSecond = 50
+        limits.http2.brokenStreamBurst = 10
+        limits.http2.idleFrameBurst = 50
         limits.messageBytes = 300
         limits.requestBytesPerConnection = 600
         return limits
@@ -249,7 +251,21 @@ private func readParts(_ input: [UInt8]) {
         fields.append(bytes, bytes)
         fields.append("a-bin", text)
         let metadata = Metadata(fields)
-        _ = metadata.bytes("a-bin")
+        if let all = metadata.allBytes("a-bin") {
+            precondition(metadata.bytes("a-bin") == all.first, "the first value is another one")
+        }
+        readGzip(bytes)
         for (name, value) in metadata { precondition(!name.isEmpty || !value.isEmpty || bytes.isEmpty) }
     }
+}
+
+/// What is no gzip is refused; what is, is not larger than allowed and comes back from being compressed again.
+private func readGzip(_ bytes: UnsafeRawBufferPointer) {
+    let codec = GzipCodec()
+    let message = try? codec.decompress(bytes, limit: 1000)
+    precondition((message?.count ?? 0) <= 1000, "larger than the limit")
+    guard let compressed = codec.compress(Array(bytes)) else { return }
+    precondition(compressed.count < bytes.count, "not smaller")
+    let again = try? compressed.withUnsafeBytes { try codec.decompress($0, limit: bytes.count) }
+    precondition(again.map { $0.elementsEqual(bytes) } == true, "what was compressed is another message")
 }

@@ -24,7 +24,7 @@ class Daemon:
             stdout=subprocess.PIPE, stderr=open(self.home / "log", "ab"), text=True, env=CLEAN)
         self.ready = self.process.stdout.readline()
         assert self.ready.startswith("trellisd ready grpc="), self.log()
-        self.address, self.admin = (word.split("=", 1)[1] for word in self.ready.split()[2:])
+        self.address, self.admin = (word.split("=", 1)[1] for word in self.ready.split()[2:4])
         return self
 
     def log(self):

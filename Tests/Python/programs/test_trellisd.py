@@ -163,3 +163,31 @@ def test_migrate_makes_the_schema_once(home):
     assert "applied 0001_" in first.stdout
     second = run("migrate", "--home", home)
     assert second.returncode == 0 and "already" in second.stdout
+
+
+def test_the_command_finds_the_ca_of_its_homes_server_and_says_what_is_wrong_elsewhere(home, daemon):
+    folder = home / "tls"
+    folder.mkdir()
+
+    def openssl(*words):
+        done = subprocess.run(["openssl", *words], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+            "/CN=server", "-addext", "subjectAltName=DNS:server.test", "-keyout", "server-key.pem", "-out", "ca.pem")
+    daemon.start("--tls-cert", str(folder / "ca.pem"), "--tls-key", str(folder / "server-key.pem"))
+    assert daemon.ready.endswith(" tls=on\n")
+    # The certificate is not for 127.0.0.1: credentials.json says for what.
+    assert daemon.credentials()["tls"] == {"server_name": "server.test"}
+    cli = CLI(home)
+    assert cli.json("status")["server"] == "serving"
+    elsewhere = CLI(home / "none")
+    assert "--tls" in elsewhere.error("--address", daemon.address, "status", code=6)
+    assert "--ca FILE" in elsewhere.error("--address", daemon.address, "--tls", "status", code=6)
+    ca = ("--address", daemon.address, "--ca", str(folder / "ca.pem"))
+    assert "server.test" in elsewhere.error(*ca, "status", code=6)
+    assert elsewhere.json(*ca, "--server-name", "server.test", "status")["server"] == "serving"
+    assert daemon.stop()[0] == 0
+    daemon.start()
+    assert "--no-tls" in elsewhere.error("--address", daemon.address, "--tls", "status", code=6)
+    assert daemon.stop()[0] == 0

@@ -67,6 +67,7 @@ class Server:
             [TRELLISD, "serve", "--home", self.home, "--listen", listen, "--admin", "127.0.0.1:0", *self.flags],
             stdout=subprocess.PIPE, stderr=self.log, text=True)
         line = self.process.stdout.readline()
+        self.ready = line
         words = line.split()
         assert words[:2] == ["trellisd", "ready"], f"no ready line but {line!r}; log: {self.tail()}"
         self.address, self.admin = (word.split("=", 1)[1] for word in words[2:4])

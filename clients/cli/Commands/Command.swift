@@ -1,4 +1,5 @@
 import Protobuf
+import TLS
 import Terminal
 import TrellisClient
 
@@ -48,7 +49,14 @@ struct Context: Sendable {
         options.timeout = session.timeout
         let connection: TrellisConnection
         do {
-            connection = try TrellisConnection(address: session.address, token: session.token, options: options)
+            connection = try TrellisConnection(
+                address: session.address,
+                token: session.token,
+                tls: session.tls,
+                options: options
+            )
+        } catch let error as TLSConfigurationError {
+            throw UsageError("\(error)")
         } catch {
             throw UsageError("--address: \(error)")
         }

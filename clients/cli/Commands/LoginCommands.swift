@@ -24,7 +24,10 @@ enum LoginCommands {
             try await connection.unary(Methods.whoAmI, WhoAmIRequest(), isIdempotent: true)
         }
         let name = context.words.first ?? caller.tenant?.slug ?? "platform"
-        try session.home.store(name, Home.Credentials(address: session.address, token: session.token ?? ""))
+        try session.home.store(
+            name,
+            Home.Credentials(address: session.address, token: session.token ?? "", tls: session.tls)
+        )
         context.show(
             .object([("profile", .string(name)), ("address", .string(session.address))]),
             ["logged in to \(session.address) as \(caller.tenant?.displayName ?? "the platform"); profile '\(name)'"]

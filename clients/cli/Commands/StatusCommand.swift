@@ -15,7 +15,8 @@ enum StatusCommand {
     ) { context in
         let session = context.session
         var rows: [(name: String, text: String)] = [
-            ("client", ProgramVersion.current), ("address", session.address), ("home", session.home.path),
+            ("client", ProgramVersion.current), ("address", session.address),
+            ("security", session.tls?.summary ?? "none: no TLS"), ("home", session.home.path),
             ("key", session.token == nil ? "none" : "from \(session.tokenSource)"),
         ]
         do {

@@ -39,7 +39,7 @@ extension TrellisError {
         case .permissionDenied:
             "'trellis status' shows what the key in use may do; --platform uses the platform's key of the home folder"
         case .unavailable:
-            retry ?? "is the server running? 'trellis status' looks, 'trellisd serve' starts one"
+            securityAdvice ?? retry ?? "is the server running? 'trellis status' looks, 'trellisd serve' starts one"
         case .deadlineExceeded: "try again, or give it longer with --timeout"
         case .resourceExhausted: retry
         case .aborted: "somebody else changed it meanwhile: read it again, then repeat the change"
@@ -47,6 +47,18 @@ extension TrellisError {
         case .internal: requestID.isEmpty ? nil : "the server's log says more about request \(requestID)"
         default: nil
         }
+    }
+
+    /// What to do when the two sides do not agree on TLS, by the words of Sources/TLS.
+    private var securityAdvice: String? {
+        let cases = [
+            ("connect with TLS", "give --tls, and --ca FILE unless the system knows the server's CA"),
+            ("does not speak TLS", "give --no-tls if plain HTTP/2 is what you want"),
+            ("from an unknown CA", "give the certificate of the server's CA with --ca FILE"),
+            ("requires a client certificate", "give one with --cert FILE and --key FILE"),
+            ("certificate is not for", "give a name that the certificate has with --server-name NAME"),
+        ]
+        return cases.first { message.contains($0.0) }?.1
     }
 
     private var retry: String? {

@@ -1,5 +1,6 @@
 import Files
 import Protobuf
+import TLS
 import Terminal
 
 /// The folder in which the server leaves its credentials and `trellis login` keeps keys.
@@ -18,6 +19,8 @@ struct Home {
         var address: String?
         /// `nil` only in what a server wrote whose platform key another home folder has.
         var token: String?
+        /// How the server is reached by TLS; `nil` without.
+        var tls: ClientTLSConfiguration?
     }
 
     private var serverFile: String { "\(path)/credentials.json" }
@@ -29,7 +32,20 @@ struct Home {
         guard let address = value["address"]?.text else {
             throw UsageError("'\(serverFile)' has no address: start the server again")
         }
-        return Credentials(address: address, token: value["platform_key"]?.text)
+        return Credentials(address: address, token: value["platform_key"]?.text, tls: value["tls"].map(ownTLS))
+    }
+
+    /// How this home's own server is reached: with what `scripts/serve --tls` or its operator left in the folder `tls`, or
+    /// else with the system's CAs.
+    private func ownTLS(_ value: JSONValue) -> ClientTLSConfiguration {
+        var tls = ClientTLSConfiguration()
+        tls.serverName = value["server_name"]?.text
+        if Files.exists("\(path)/tls/ca.pem") { tls.caFile = "\(path)/tls/ca.pem" }
+        if Files.exists("\(path)/tls/client.pem"), Files.exists("\(path)/tls/client-key.pem") {
+            tls.certificateFile = "\(path)/tls/client.pem"
+            tls.keyFile = "\(path)/tls/client-key.pem"
+        }
+        return tls
     }
 
     /// The keys that were stored, by name, and the name of the one in use.
@@ -40,17 +56,22 @@ struct Home {
             guard let token = profile["token"]?.text else {
                 throw UsageError("'\(profilesFile)': the profile '\(name)' has no token: log in again")
             }
-            all.append((name, Credentials(address: profile["address"]?.text, token: token)))
+            let tls = profile["tls"].map { ClientTLSConfiguration(json: $0) }
+            all.append((name, Credentials(address: profile["address"]?.text, token: token, tls: tls)))
         }
         return (value["current"]?.text, all)
     }
 
-    /// Stores a key under a name and makes it the one in use. The address of this home's own server is not kept: after
-    /// its next start it may be another.
+    /// Stores a key under a name and makes it the one in use. The address of this home's own server and how it is reached
+    /// are not kept: after its next start they may be others.
     func store(_ name: String, _ credentials: Credentials) throws {
         var all = try profiles().all.filter { $0.name != name }
         let isOwn = try server()?.address == credentials.address
-        all.append((name, Credentials(address: isOwn ? nil : credentials.address, token: credentials.token)))
+        let kept =
+            isOwn
+            ? Credentials(token: credentials.token)
+            : Credentials(address: credentials.address, token: credentials.token, tls: credentials.tls)
+        all.append((name, kept))
         try write(current: name, all)
     }
 
@@ -92,6 +113,7 @@ struct Home {
                 ("token", .string(profile.credentials.token ?? ""))
             ]
             if let address = profile.credentials.address { members.append(("address", .string(address))) }
+            if let tls = profile.credentials.tls { members.append(("tls", tls.json)) }
             return (profile.name, .object(members))
         }
         let value = JSONValue.object([

@@ -1,9 +1,12 @@
+import TLS
 import Terminal
 
 /// What every command needs to know: where the server is, which key to use, and how to print.
 struct Session {
     var home: Home
     var address: String
+    /// How the connection is secured; `nil` without TLS.
+    var tls: ClientTLSConfiguration?
     /// The key, `nil` when there is none: some methods need none.
     var token: String?
     /// Where the key came from, for messages.
@@ -15,23 +18,24 @@ struct Session {
     static let standardAddress = "127.0.0.1:7070"
 
     /// The flags that every command takes.
-    static let flags = [
-        Flag(
-            "home",
-            placeholder: "DIR",
-            help: "Folder with the server's credentials and the stored keys. [TRELLIS_HOME]"
-        ),
-        Flag("address", placeholder: "HOST:PORT", help: "Where the server is. [TRELLIS_ADDRESS]"),
-        Flag("token", placeholder: "KEY", help: "The key to use. [TRELLIS_TOKEN]"),
-        Flag(
-            "profile",
-            placeholder: "NAME",
-            help: "Use the key that 'trellis login' stored under this name. [TRELLIS_PROFILE]"
-        ),
-        Flag("platform", .toggle, help: "Use the platform's key out of the home folder."),
-        Flag("json", .toggle, help: "Print JSON, for programs."),
-        Flag("timeout", placeholder: "SECONDS", help: "How long a call may take. Default: 30."),
-    ]
+    static let flags =
+        [
+            Flag(
+                "home",
+                placeholder: "DIR",
+                help: "Folder with the server's credentials and the stored keys. [TRELLIS_HOME]"
+            ),
+            Flag("address", placeholder: "HOST:PORT", help: "Where the server is. [TRELLIS_ADDRESS]"),
+            Flag("token", placeholder: "KEY", help: "The key to use. [TRELLIS_TOKEN]"),
+            Flag(
+                "profile",
+                placeholder: "NAME",
+                help: "Use the key that 'trellis login' stored under this name. [TRELLIS_PROFILE]"
+            ),
+            Flag("platform", .toggle, help: "Use the platform's key out of the home folder."),
+            Flag("json", .toggle, help: "Print JSON, for programs."),
+            Flag("timeout", placeholder: "SECONDS", help: "How long a call may take. Default: 30."),
+        ] + SecurityFlags.flags
 
     /// Puts it together: flag before variable; then the profile that is named or in use; then what the server left.
     init(_ parsed: ParsedFlags, environment: (String) -> String?, userHome: String?, isRoot: Bool) throws {
@@ -56,9 +60,16 @@ struct Session {
         } else {
             (token, tokenSource) = (nil, "nowhere")
         }
+        let own = try home.server()
         address =
-            try parsed["address"] ?? environment("TRELLIS_ADDRESS") ?? stored?.credentials.address
-            ?? home.server()?.address ?? Self.standardAddress
+            parsed["address"] ?? environment("TRELLIS_ADDRESS") ?? stored?.credentials.address ?? own?.address
+            ?? Self.standardAddress
+        // What is known of a server's TLS holds for its own address only.
+        let known =
+            if address == stored?.credentials.address { stored?.credentials.tls } else if address == own?.address {
+                own?.tls
+            } else { ClientTLSConfiguration?.none }
+        tls = try SecurityFlags.configuration(parsed, environment, known: known)
     }
 
     private static func stored(

@@ -133,6 +133,18 @@ void   trellis__reference__v1__list_concepts_response__init
   static const Trellis__Reference__V1__ListConceptsResponse init_value = TRELLIS__REFERENCE__V1__LIST_CONCEPTS_RESPONSE__INIT;
   *message = init_value;
 }
+void   trellis__reference__v1__export_release_request__init
+                     (Trellis__Reference__V1__ExportReleaseRequest         *message)
+{
+  static const Trellis__Reference__V1__ExportReleaseRequest init_value = TRELLIS__REFERENCE__V1__EXPORT_RELEASE_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__reference__v1__export_release_response__init
+                     (Trellis__Reference__V1__ExportReleaseResponse         *message)
+{
+  static const Trellis__Reference__V1__ExportReleaseResponse init_value = TRELLIS__REFERENCE__V1__EXPORT_RELEASE_RESPONSE__INIT;
+  *message = init_value;
+}
 void   trellis__reference__v1__list_edges_request__init
                      (Trellis__Reference__V1__ListEdgesRequest         *message)
 {
@@ -2044,6 +2056,121 @@ const ProtobufCMessageDescriptor trellis__reference__v1__list_concepts_response_
   trellis__reference__v1__list_concepts_response__field_indices_by_name,
   1,  trellis__reference__v1__list_concepts_response__number_ranges,
   (ProtobufCMessageInit) trellis__reference__v1__list_concepts_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__reference__v1__export_release_request__field_descriptors[2] =
+{
+  {
+    "framework",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Reference__V1__ExportReleaseRequest, framework),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "release_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Reference__V1__ExportReleaseRequest, release_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__reference__v1__export_release_request__field_indices_by_name[] = {
+  0,   /* field[0] = framework */
+  1,   /* field[1] = release_id */
+};
+static const ProtobufCIntRange trellis__reference__v1__export_release_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__reference__v1__export_release_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.reference.v1.ExportReleaseRequest",
+  "ExportReleaseRequest",
+  "Trellis__Reference__V1__ExportReleaseRequest",
+  "trellis.reference.v1",
+  sizeof(Trellis__Reference__V1__ExportReleaseRequest),
+  2,
+  trellis__reference__v1__export_release_request__field_descriptors,
+  trellis__reference__v1__export_release_request__field_indices_by_name,
+  1,  trellis__reference__v1__export_release_request__number_ranges,
+  (ProtobufCMessageInit) trellis__reference__v1__export_release_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__reference__v1__export_release_response__field_descriptors[3] =
+{
+  {
+    "release",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Reference__V1__ExportReleaseResponse, release),
+    &trellis__reference__v1__release__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "concepts",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Trellis__Reference__V1__ExportReleaseResponse, n_concepts),
+    offsetof(Trellis__Reference__V1__ExportReleaseResponse, concepts),
+    &trellis__reference__v1__concept__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "edges",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Trellis__Reference__V1__ExportReleaseResponse, n_edges),
+    offsetof(Trellis__Reference__V1__ExportReleaseResponse, edges),
+    &trellis__reference__v1__edge__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__reference__v1__export_release_response__field_indices_by_name[] = {
+  1,   /* field[1] = concepts */
+  2,   /* field[2] = edges */
+  0,   /* field[0] = release */
+};
+static const ProtobufCIntRange trellis__reference__v1__export_release_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor trellis__reference__v1__export_release_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.reference.v1.ExportReleaseResponse",
+  "ExportReleaseResponse",
+  "Trellis__Reference__V1__ExportReleaseResponse",
+  "trellis.reference.v1",
+  sizeof(Trellis__Reference__V1__ExportReleaseResponse),
+  3,
+  trellis__reference__v1__export_release_response__field_descriptors,
+  trellis__reference__v1__export_release_response__field_indices_by_name,
+  1,  trellis__reference__v1__export_release_response__number_ranges,
+  (ProtobufCMessageInit) trellis__reference__v1__export_release_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor trellis__reference__v1__list_edges_request__field_descriptors[8] =

@@ -32,6 +32,7 @@ public struct WidgetClient: Sendable {
     public func watchWidget(
         _ request: GetWidgetRequest, options: TrellisConnection.Options? = nil
     ) -> ResponseStream<Widget> {
-        connection.serverStreaming("/trellis.fixture.v1.WidgetService/WatchWidget", request, options: options)
+        connection.serverStreaming(
+            "/trellis.fixture.v1.WidgetService/WatchWidget", request, isIdempotent: true, options: options)
     }
 }

@@ -32,6 +32,8 @@ typedef struct Trellis__Reference__V1__DiffReleasesResponse Trellis__Reference__
 typedef struct Trellis__Reference__V1__GetConceptRequest Trellis__Reference__V1__GetConceptRequest;
 typedef struct Trellis__Reference__V1__ListConceptsRequest Trellis__Reference__V1__ListConceptsRequest;
 typedef struct Trellis__Reference__V1__ListConceptsResponse Trellis__Reference__V1__ListConceptsResponse;
+typedef struct Trellis__Reference__V1__ExportReleaseRequest Trellis__Reference__V1__ExportReleaseRequest;
+typedef struct Trellis__Reference__V1__ExportReleaseResponse Trellis__Reference__V1__ExportReleaseResponse;
 typedef struct Trellis__Reference__V1__ListEdgesRequest Trellis__Reference__V1__ListEdgesRequest;
 typedef struct Trellis__Reference__V1__ListEdgesResponse Trellis__Reference__V1__ListEdgesResponse;
 typedef struct Trellis__Reference__V1__TraverseRequest Trellis__Reference__V1__TraverseRequest;
@@ -391,6 +393,29 @@ struct  Trellis__Reference__V1__ListConceptsResponse
  { PROTOBUF_C_MESSAGE_INIT (&trellis__reference__v1__list_concepts_response__descriptor) \
     , 0,NULL, (char *)protobuf_c_empty_string }
 
+struct  Trellis__Reference__V1__ExportReleaseRequest
+{
+  ProtobufCMessage base;
+  char *framework;
+  char *release_id;
+};
+#define TRELLIS__REFERENCE__V1__EXPORT_RELEASE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__reference__v1__export_release_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Reference__V1__ExportReleaseResponse
+{
+  ProtobufCMessage base;
+  Trellis__Reference__V1__Release *release;
+  size_t n_concepts;
+  Trellis__Reference__V1__Concept **concepts;
+  size_t n_edges;
+  Trellis__Reference__V1__Edge **edges;
+};
+#define TRELLIS__REFERENCE__V1__EXPORT_RELEASE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__reference__v1__export_release_response__descriptor) \
+    , NULL, 0,NULL, 0,NULL }
+
 struct  Trellis__Reference__V1__ListEdgesRequest
 {
   ProtobufCMessage base;
@@ -522,6 +547,12 @@ void   trellis__reference__v1__list_concepts_request__init
 /* Trellis__Reference__V1__ListConceptsResponse methods */
 void   trellis__reference__v1__list_concepts_response__init
                      (Trellis__Reference__V1__ListConceptsResponse         *message);
+/* Trellis__Reference__V1__ExportReleaseRequest methods */
+void   trellis__reference__v1__export_release_request__init
+                     (Trellis__Reference__V1__ExportReleaseRequest         *message);
+/* Trellis__Reference__V1__ExportReleaseResponse methods */
+void   trellis__reference__v1__export_release_response__init
+                     (Trellis__Reference__V1__ExportReleaseResponse         *message);
 /* Trellis__Reference__V1__ListEdgesRequest methods */
 void   trellis__reference__v1__list_edges_request__init
                      (Trellis__Reference__V1__ListEdgesRequest         *message);
@@ -567,6 +598,8 @@ extern const ProtobufCMessageDescriptor trellis__reference__v1__diff_releases_re
 extern const ProtobufCMessageDescriptor trellis__reference__v1__get_concept_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__reference__v1__list_concepts_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__reference__v1__list_concepts_response__descriptor;
+extern const ProtobufCMessageDescriptor trellis__reference__v1__export_release_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__reference__v1__export_release_response__descriptor;
 extern const ProtobufCMessageDescriptor trellis__reference__v1__list_edges_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__reference__v1__list_edges_response__descriptor;
 extern const ProtobufCMessageDescriptor trellis__reference__v1__traverse_request__descriptor;

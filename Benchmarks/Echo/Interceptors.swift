@@ -1,0 +1,168 @@
+import EventLoop
+import Logging
+import Protobuf
+import RPC
+import RPCServer
+
+// What every call of trellisd passes through (Sources/TrellisServer/Interceptors), as far as it needs no database: the
+// same work in the same order, for a caller whose credential is remembered.
+
+/// What the calls of one loop share.
+final class LoopPart: @unchecked Sendable {
+    // @unchecked: confined to its loop.
+    let loop: EventLoop
+    let log: Logger
+    var metrics: [MethodCounts]
+    private var callers: [UInt64: Caller] = [:]
+
+    /// The calls of one method: by status code, by duration, and all durations together in nanoseconds.
+    struct MethodCounts {
+        var finished = [Int](repeating: 0, count: StatusCode.allCases.count)
+        var durations = [Int](repeating: 0, count: LoopPart.bounds.count + 1)
+        var total: UInt64 = 0
+    }
+
+    /// The upper bounds of the buckets of durations, in nanoseconds.
+    static let bounds: [UInt64] = [
+        100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000,
+        250_000_000, 500_000_000, 1_000_000_000, 2_500_000_000, 5_000_000_000, 10_000_000_000,
+    ]
+
+    init(_ loop: EventLoop, methods: Int, log: Logger) {
+        self.loop = loop
+        self.log = log
+        metrics = [MethodCounts](repeating: MethodCounts(), count: methods)
+    }
+
+    func finished(method: Int, _ code: StatusCode, nanoseconds: UInt64) {
+        var bucket = 0
+        while bucket < Self.bounds.count, nanoseconds > Self.bounds[bucket] { bucket += 1 }
+        metrics[method].finished[code.rawValue] += 1
+        metrics[method].durations[bucket] += 1
+        metrics[method].total += nanoseconds
+    }
+
+    /// Lets the credential of an authorization header in for ever; before the server listens.
+    ///
+    /// - Returns: whether it is long enough.
+    func remember(_ header: [UInt8]) -> Bool {
+        guard let key = header.withUnsafeBytes(Self.key) else { return false }
+        callers[key] = Caller(header, validUntil: .max)
+        return true
+    }
+
+    /// The caller behind an authorization header, compared as a whole in constant time.
+    func known(_ header: UnsafeRawBufferPointer) -> Caller? {
+        loop.assertOnLoop()
+        guard let key = Self.key(header), let caller = callers[key], loop.now < caller.validUntil,
+            caller.header.count == header.count
+        else { return nil }
+        var difference: UInt8 = 0
+        for index in caller.header.indices { difference |= caller.header[index] ^ header[index] }
+        return difference == 0 ? caller : nil
+    }
+
+    private static func key(_ header: UnsafeRawBufferPointer) -> UInt64? {
+        guard header.count > 32 else { return nil }
+        return header.loadUnaligned(fromByteOffset: header.count - 16, as: UInt64.self)
+    }
+}
+
+/// Somebody who has been let in, and their calls of each method, made when they first call it.
+final class Caller: @unchecked Sendable {
+    // @unchecked: confined to its loop.
+    let header: [UInt8]
+    let validUntil: UInt64
+    private var calls: [Call?] = []
+
+    init(_ header: [UInt8], validUntil: UInt64) {
+        self.header = header
+        self.validUntil = validUntil
+    }
+
+    func call(_ method: Int) -> Call {
+        if method < calls.count, let call = calls[method] { return call }
+        while calls.count <= method { calls.append(nil) }
+        let call = Call(self)
+        calls[method] = call
+        return call
+    }
+}
+
+/// A call that has been let in, as its handler finds it.
+final class Call: Sendable {
+    // Their caller outlives them.
+    private unowned let caller: Caller
+    init(_ caller: Caller) { self.caller = caller }
+}
+
+enum CallKey: ContextKey {
+    typealias Value = Call
+}
+
+/// The parts of all loops, found by loop.
+final class PartTable: @unchecked Sendable {
+    // @unchecked: not changed any more once the server listens.
+    private var parts: [LoopPart] = []
+
+    func add(_ part: LoopPart) { parts.append(part) }
+
+    subscript(loop: EventLoop) -> LoopPart {
+        for part in parts where part.loop === loop { return part }
+        preconditionFailure("a call lives on a loop that the server does not know")
+    }
+}
+
+/// Counts calls as they end.
+struct CallCounter: CallObserver {
+    let table: PartTable
+
+    func didFinish(_ context: ServerContext, _ status: Status) {
+        table[context.loop].finished(
+            method: context.route.index,
+            status.code,
+            nanoseconds: context.loop.now - context.arrived
+        )
+    }
+}
+
+/// Writes a line about a call to the log, which is not that talkative.
+struct CallLog: CallObserver {
+    let table: PartTable
+
+    func didFinish(_ context: ServerContext, _ status: Status) {
+        let part = table[context.loop]
+        let level: Logger.Level = status.code == .ok ? .debug : .info
+        if status.code != .ok || context.metadata.withValue("x-request-id", { $0 != nil }) {
+            context.trailers.append("x-request-id", context.requestID)
+        }
+        guard level >= part.log.logLevel else { return }
+        part.log.log(
+            level: level,
+            "call",
+            metadata: ["request_id": "\(context.requestID)", "method": "\(context.route.path)"]
+        )
+    }
+}
+
+/// Lets only callers in whose credential is remembered.
+struct Authentication: ServerInterceptor {
+    let table: PartTable
+
+    func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool {
+        let part = table[context.loop]
+        guard let known = context.metadata.withValue("authorization", { $0.flatMap(part.known) }) else {
+            throw RPCError(.unauthenticated, "send the authorization header that trellis-echo was started with")
+        }
+        context[CallKey.self] = known.call(context.route.index)
+        return true
+    }
+}
+
+/// Checks the rules for the request's fields.
+struct FieldRulesCheck: ServerInterceptor {
+    func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool {
+        guard let violation = request?.violations().first else { return true }
+        throw RPCError(.invalidArgument, "\(violation)")
+    }
+}
