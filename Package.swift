@@ -62,6 +62,7 @@ let package = Package(
     products: [
         .executable(name: "trellisd", targets: ["trellisd"]),
         .executable(name: "trellis", targets: ["trellis"]),
+        .executable(name: "trellis-load", targets: ["trellis-load"]),
         .library(name: "TrellisClient", targets: ["TrellisClient", "TLS"]),
     ],
     dependencies: [
@@ -183,6 +184,19 @@ let package = Package(
             linkerSettings: programLinking
         ),
 
+        // The load generator: any gRPC server's RPCs, in closed and open loop.
+        library(
+            "LoadTesting",
+            nil,
+            ["RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives", "Files", "Terminal"]
+        ),
+        .executableTarget(
+            name: "trellis-load",
+            dependencies: ["LoadTesting"],
+            swiftSettings: settings,
+            linkerSettings: programLinking
+        ),
+
         // Tests mirror the sources. Those that need PostgreSQL get a real one.
         library(
             "TestSupport",
@@ -244,6 +258,13 @@ let package = Package(
             [
                 "RPCServer", "RPCClient", "RPCServices", "RPC", "HTTP2", "Protobuf", "TrellisAPI", "EventLoop",
                 "Files",
+            ]
+        ),
+        tests(
+            "TrellisLoadTests",
+            [
+                "LoadTesting", "RPCServer", "RPCServices", "RPCClient", "RPC", "Protobuf", "TrellisAPI", "EventLoop",
+                "Files", "Terminal",
             ]
         ),
         tests("TidyTests", []),

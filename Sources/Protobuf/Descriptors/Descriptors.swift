@@ -183,3 +183,12 @@ public struct FileDescriptor: Sendable {
     /// The comment above its package; what the file is about.
     public let comment: String
 }
+
+extension FileDescriptor {
+    /// Reads a serialized google.protobuf.FileDescriptorProto by itself: types of other files are not looked up.
+    ///
+    /// - Throws: `WireError` when it is malformed.
+    public init(serialized bytes: [UInt8]) throws(WireError) {
+        self = try DescriptorReader(bytes).read { _ in false }.file
+    }
+}

@@ -1,17 +1,24 @@
 /// A table in comma-separated values (RFC 4180): a header, then records by the header's names.
-struct CSV {
+public struct CSV: Sendable {
     /// What is wrong with a table, and in which line.
-    struct Problem: Error, Equatable, CustomStringConvertible {
-        let line: Int
-        let reason: String
-        var description: String { "line \(line): \(reason)" }
+    public struct Problem: Error, Equatable, CustomStringConvertible {
+        /// The line, from 1.
+        public let line: Int
+        /// What is wrong with it.
+        public let reason: String
+        /// Both.
+        public var description: String { "line \(line): \(reason)" }
     }
 
-    let header: [String]
+    /// The names in the first line.
+    public let header: [String]
     /// One dictionary a record, with the line at which it begins.
-    let records: [(line: Int, fields: [String: String])]
+    public let records: [(line: Int, fields: [String: String])]
 
-    init(_ bytes: [UInt8]) throws(Problem) {
+    /// Reads a table.
+    ///
+    /// - Throws: ``Problem`` when it is none.
+    public init(_ bytes: [UInt8]) throws(Problem) {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Problem(line: 1, reason: "the file is not UTF-8")
         }

@@ -1,0 +1,4 @@
+import Glibc
+import LoadTesting
+
+exit(await LoadProgram.run(Array(CommandLine.arguments.dropFirst())))
