@@ -1,3 +1,4 @@
+import EventLoop
 import Glibc
 import HTTP2
 import RPC
@@ -25,7 +26,14 @@ struct ConnectionTests {
                     + RawPeer.frame(0, 1, 1, [0, 0, 0, 0, 4] + Array("1000".utf8))
             )
             try await server.events.wait(for: "pausing")
-            let shutdown = Task { await server.server.shutdown(grace: .seconds(10)) }
+            // On the loop: reading below blocks a thread of the pool, and other tests may block the others.
+            let loop = server.group.loops[0]
+            loop.submit {
+                loop.startTask {
+                    await server.server.shutdown(grace: .seconds(10))
+                    server.events.add("shut down")
+                }
+            }
             let warning = peer.read { $0.type == 7 }
             #expect(
                 lastStream(warning) == 0x7FFF_FFFF && warning.map { $0.payload[4...].allSatisfy { $0 == 0 } } == true
@@ -40,7 +48,7 @@ struct ConnectionTests {
             let slow = peer.read { $0.type == 0 && $0.stream == 1 }
             #expect(slow?.payload == [0, 0, 0, 0, 4] + Array("1000".utf8))
             #expect(peer.waitForClose())
-            await shutdown.value
+            try await server.events.wait(for: "shut down")
         }
     }
 

@@ -68,9 +68,12 @@ struct ConnectivityTests {
 
     @Test(
         "a port that is none of gRPC is UNAVAILABLE and says so",
-        arguments: ["HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "\u{15}\u{3}\u{1}\0\u{2}\u{2}\n", ""]
+        arguments: [
+            ("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "gRPC server"),
+            ("\u{15}\u{3}\u{1}\0\u{2}\u{2}\n", "connect with TLS"), ("", "gRPC server"),
+        ]
     )
-    func notGRPC(answer: String) async throws {
+    func notGRPC(answer: String, advice: String) async throws {
         let server = RawServer { peer, _ in
             if !answer.isEmpty { peer.put(Array(answer.utf8)) }
             if answer.utf8.count > 9 { _ = peer.waitForClose() }
@@ -80,7 +83,7 @@ struct ConnectivityTests {
         let channel = try Channel(address: server.address, configuration: configuration)
         let error = await #expect(throws: RPCError.self) { try await channel.unaryBytes("/a.B/C", []) }
         #expect(
-            error?.code == .unavailable && error?.message.contains("gRPC server") == true,
+            error?.code == .unavailable && error?.message.contains(advice) == true,
             "\(error.debugDescription)"
         )
         await channel.close()
