@@ -175,20 +175,25 @@ let package = Package(
         .executableTarget(
             name: "trellis",
             dependencies: [
-                "TrellisClient", "TLS", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives",
-                "Files",
-                "Terminal",
+                "TrellisClient", "SecurityFlags", "TLS", "RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI",
+                "Primitives", "Files", "Terminal",
             ],
             path: "clients/cli",
             swiftSettings: settings,
             linkerSettings: programLinking
         ),
 
+        // How a program is told to secure its connection to a server.
+        library("SecurityFlags", nil, ["TLS", "Files", "Terminal"]),
+
         // The load generator: any gRPC server's RPCs, in closed and open loop.
         library(
             "LoadTesting",
             nil,
-            ["RPC", "RPCClient", "EventLoop", "Protobuf", "TrellisAPI", "Primitives", "Files", "Terminal"]
+            [
+                "RPC", "RPCClient", "HTTP2", "TLS", "SecurityFlags", "EventLoop", "Protobuf", "TrellisAPI", "Primitives",
+                "Files", "Terminal",
+            ]
         ),
         .executableTarget(
             name: "trellis-load",
@@ -249,7 +254,7 @@ let package = Package(
         tests("TrellisdTests", ["trellisd", "TLS", "RPCServer", "HTTP2", "Files", "Terminal", log]),
         tests(
             "TrellisCLITests",
-            ["trellis", "TLS", "TrellisClient", "TrellisAPI", "RPC", "Protobuf", "Primitives", "Files", "Terminal"]
+            ["trellis", "SecurityFlags", "TLS", "TrellisClient", "TrellisAPI", "RPC", "Protobuf", "Primitives", "Files", "Terminal"]
         ),
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
         tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop"]),

@@ -49,6 +49,15 @@ class Report:
         for what in rpc.bars(scenario, figures, self.servers):
             self.bar(*what)
 
+    def attacks(self, found):
+        """{attack: (p99 us with it, p99 us without)}."""
+        self.data["attacks"] = {name: {"p99_us": under, "p99_us_without": without} for name, (under, without) in found.items()}
+        self.markdown += ["| while | p99 us of a good client | without | ratio |", "|---|---|---|---|"]
+        for name, (under, without) in found.items():
+            self.markdown.append(f"| {name} | {under:,.0f} | {without:,.0f} | {under / without:.2f} |")
+            self.bar(f"{name}: p99 over that without an attack", under / without, 2)
+        self.markdown.append("")
+
     def loops(self, costs, spread):
         ratio = costs[2].median / costs[1].median
         print(f"\nTwo loops: {costs[2].median:.2f} us a unary RPC, one loop: {costs[1].median:.2f} us; 100 connections are"

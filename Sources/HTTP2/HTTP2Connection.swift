@@ -4,7 +4,8 @@ public import EventLoop
 /// and spare streams. Confined to its loop.
 public final class HTTP2LoopBuffers: @unchecked Sendable {
     // @unchecked: confined to its loop.
-    static let readBytes = 64 * 1024
+    /// What is read at once: enough for hundreds of small calls, and no more work than others can wait for.
+    static let readBytes = 16 * 1024
     static let frameRoomBytes = 32 * 1024
 
     /// What the loop's connections have done.
@@ -134,7 +135,8 @@ public final class HTTP2Connection: @unchecked Sendable {
     public func receive() {
         enter()
         defer { leave() }
-        for _ in 0..<4 {
+        // Who does no good is served one buffer a turn.
+        for _ in 0..<(session.abuse.isSuspect ? 1 : 4) {
             guard closeReason == nil, !isClosed else { return }
             switch transport.read(into: buffers.read) {
             case .bytes(let count):

@@ -53,6 +53,9 @@ struct TokenBucket {
         level = self.burst
     }
 
+    /// Whether more than half of the burst is used up, as far as is known.
+    var isHalfEmpty: Bool { level < burst / 2 }
+
     /// Notes that it happened so often.
     ///
     /// - Returns: whether it may.

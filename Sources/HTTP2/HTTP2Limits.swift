@@ -8,8 +8,8 @@ public struct HTTP2Limits: Sendable {
 
     /// Streams that may go wrong at once before the connection is given up: reset by the peer (CVE-2023-44487), broken
     /// by it so that we have to reset them (CVE-2025-8671), or refused. A client that cancels all its calls at once is
-    /// no attack, so it is several times ``concurrentStreams``.
-    public var brokenStreamBurst = 1_000
+    /// no attack, so it is more than ``concurrentStreams``.
+    public var brokenStreamBurst = 512
 
     /// Streams that may go wrong in a second, in the long run, before the connection is given up.
     public var brokenStreamsPerSecond = 100

@@ -23,6 +23,9 @@ struct AbuseMeter {
         scanner = FrameScanner(role)
     }
 
+    /// Whether more than half of what a peer may do at once has been done.
+    var isSuspect: Bool { idleFrames.isHalfEmpty || brokenStreams.isHalfEmpty }
+
     /// Notes that a frame with work has come: a header list, bytes of a body, or its end.
     mutating func worked() { credit += 1 + Self.share }
 

@@ -1,4 +1,5 @@
 import Files
+import SecurityFlags
 import TLS
 import Terminal
 import Testing

@@ -1,8 +1,11 @@
 internal import EventLoop
 internal import Files
+internal import HTTP2
 internal import Protobuf
 internal import RPC
 internal import RPCClient
+internal import SecurityFlags
+internal import TLS
 internal import Terminal
 
 /// The flags of `trellis-load run`, and the plan that they make.
@@ -106,7 +109,7 @@ enum RunFlags {
         Flag("json", placeholder: "FILE", help: "Writes the result with its whole histograms."),
         Flag("html", placeholder: "FILE", help: "Writes the result as one page with charts."),
         Flag("quiet", short: "q", .toggle, help: "Shows the report only, nothing while it runs."),
-    ]
+    ] + SecurityFlags.flags
 
     /// Between the process that was started and its workers; not for people.
     static let worker = Flag("worker", placeholder: "I/N", help: "")
@@ -154,8 +157,13 @@ enum RunFlags {
         plan.maxInFlight =
             try whole(flags, "max-in-flight", 1...1_000_000) ?? streams.map { $0 * connections } ?? plan.maxInFlight
         plan.seed = UInt64(try whole(flags, "seed", 0...Int.max) ?? 1)
-        // --- Transport security: flags for certificates go here, and make plan.channel.security. ---
+        plan.channel.security = try security(flags)
         return plan
+    }
+
+    private static func security(_ flags: ParsedFlags) throws(UsageError) -> (any ClientTransportSecurity)? {
+        guard let tls = try SecurityFlags.configuration(flags, Terminal.environment, known: nil) else { return nil }
+        do { return try ClientTLS(tls) } catch { throw UsageError("\(error)") }
     }
 
     private static func load(

@@ -1,4 +1,5 @@
 """TLS as foreign clients meet it: grpcio's secure channels, Python's ssl and the openssl program."""
+import json
 import signal
 import socket
 import ssl
@@ -11,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2 as health
 from grpc_health.v1 import health_pb2_grpc as health_grpc
 
-from conftest import Server, eventually, new_home
+from conftest import TRELLISD, Server, eventually, new_home
 
 
 class Certificates:
@@ -228,3 +229,16 @@ def test_a_flood_of_key_updates_ends_the_connection(secure, certificates):
     client.wait(10)
     updates = sum("KEYUPDATE" in line for line in said)
     assert 10 < updates < 200, "".join(said)[-2000:]
+
+
+def test_trellis_load_drives_load_over_mutual_tls(mutual, certificates, tmp_path):
+    file = tmp_path / "result.json"
+    words = [TRELLISD.with_name("trellis-load"), "run", mutual.address, "grpc.health.v1.Health/Check", "{}", "--count", "200",
+             "--json", str(file), "--quiet", "--ca", certificates.path("ca.pem")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "certificate" in done.stderr, done.stderr
+    words += ["--cert", certificates.path("client.pem"), "--key", certificates.path("client.key")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    call, = json.loads(file.read_text())["calls"]
+    assert call["calls"] == 200 and call["failed"] == 0

@@ -1,3 +1,4 @@
+import SecurityFlags
 import TLS
 import Terminal
 

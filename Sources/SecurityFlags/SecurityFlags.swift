@@ -1,11 +1,12 @@
-import Files
-import Protobuf
-import TLS
-import Terminal
+internal import Files
+public import TLS
+public import Terminal
 
-/// The flags that say how the connection is secured, and what they come to.
-enum SecurityFlags {
-    static let flags = [
+/// The flags that say how a connection to a server is secured, and what they come to: the same for every program that makes
+/// one.
+public enum SecurityFlags {
+    /// The flags, in the order in which help shows them.
+    public static let flags = [
         Flag("tls", .toggle, help: "Connect with TLS. The four flags below say so too."),
         Flag("ca", placeholder: "FILE", help: "Trust these CAs, in PEM, instead of the system's. [TRELLIS_CA]"),
         Flag("cert", placeholder: "FILE", help: "Show this client certificate, in PEM. [TRELLIS_CERT]"),
@@ -21,7 +22,7 @@ enum SecurityFlags {
     ///
     /// - Parameter known: how the server is reached as far as the profile or the home folder knows.
     /// - Throws: `UsageError` when flags contradict each other.
-    static func configuration(
+    public static func configuration(
         _ parsed: ParsedFlags,
         _ environment: (String) -> String?,
         known: ClientTLSConfiguration?
@@ -52,31 +53,5 @@ enum SecurityFlags {
         }
         if let name { tls.serverName = name }
         return tls
-    }
-}
-
-extension ClientTLSConfiguration {
-    /// As a profile keeps it.
-    init(json: JSONValue) {
-        self.init()
-        caFile = json["ca"]?.text
-        certificateFile = json["cert"]?.text
-        keyFile = json["key"]?.text
-        serverName = json["server_name"]?.text
-    }
-
-    /// As a profile keeps it.
-    var json: JSONValue {
-        let members: [(key: String, value: String?)] = [
-            ("ca", caFile), ("cert", certificateFile), ("key", keyFile), ("server_name", serverName),
-        ]
-        return .object(members.compactMap { member in member.value.map { (member.key, .string($0)) } })
-    }
-
-    /// In a few words.
-    var summary: String {
-        "TLS, trusting " + (caFile.map { "'\($0)'" } ?? "the system's CAs")
-            + (certificateFile.map { ", with the certificate '\($0)'" } ?? "")
-            + (serverName.map { ", server name \($0)" } ?? "")
     }
 }
