@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A list of header fields in the order in which they came, stored in one piece of memory.
 ///
 /// A value type: copies share their storage until one of them is changed. Names are lower case (RFC 9113, section
@@ -62,11 +64,29 @@ public struct HeaderFields: @unchecked Sendable {
         }
     }
 
+    /// Calls `body` with each field's position and the bytes of its name and value, which are valid only inside it: one
+    /// reference is counted for all of them.
+    @inlinable public func forEach(
+        _ body: (_ index: Int, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
+    ) rethrows {
+        guard let storage else { return }
+        try withExtendedLifetime(storage) {
+            let (bytes, entries) = (UnsafeRawPointer(storage.bytes), storage.entries)
+            for index in 0..<storage.count {
+                let entry = entries[index]
+                let start = bytes + Int(entry.offset)
+                try body(
+                    index,
+                    UnsafeRawBufferPointer(start: start, count: Int(entry.nameLength)),
+                    UnsafeRawBufferPointer(start: start + Int(entry.nameLength), count: Int(entry.valueLength))
+                )
+            }
+        }
+    }
+
     /// The position of the first field of this name.
-    @inlinable public func firstIndex(of name: StaticString) -> Int? {
-        guard let storage else { return nil }
-        for index in 0..<storage.count where storage.hasName(name, at: index) { return index }
-        return nil
+    public func firstIndex(of name: StaticString) -> Int? {
+        storage?.firstIndex(of: name)
     }
 
     /// The position of the first field of this name.
@@ -158,16 +178,21 @@ public struct HeaderFields: @unchecked Sendable {
         count += 1
     }
 
-    @usableFromInline func hasName(_ name: StaticString, at index: Int) -> Bool {
-        let entry = entries[index]
-        guard Int(entry.nameLength) == name.utf8CodeUnitCount else { return false }
-        let start = (bytes + Int(entry.offset)).assumingMemoryBound(to: UInt8.self)
-        for offset in 0..<name.utf8CodeUnitCount where start[offset] != name.utf8Start[offset] { return false }
-        return true
+    func firstIndex(of name: StaticString) -> Int? {
+        let (start, length) = (name.utf8Start, name.utf8CodeUnitCount)
+        for index in 0..<count {
+            let entry = entries[index]
+            if Int(entry.nameLength) == length, memcmp(bytes + Int(entry.offset), start, length) == 0 { return index }
+        }
+        return nil
     }
 
+    @inline(__always)
     private func reserve(_ more: Int) {
-        guard used + more > capacity else { return }
+        if used + more > capacity { grow(more) }
+    }
+
+    private func grow(_ more: Int) {
         let larger = max(capacity * 2, used + more)
         let copy = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 8)
         copy.copyMemory(from: bytes, byteCount: used)
