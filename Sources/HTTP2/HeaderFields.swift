@@ -163,6 +163,7 @@ public struct HeaderFields: @unchecked Sendable {
         count = other.count
     }
 
+    @inline(__always)
     func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
         reserve(name.count + value.count)
         if count == entryCapacity { growEntries() }
