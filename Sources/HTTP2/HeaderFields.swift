@@ -24,7 +24,10 @@ public struct HeaderFields: @unchecked Sendable {
     ///
     /// - Parameter name: lower case; the caller's duty.
     public mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
-        uniqueStorage(adding: name.count + value.count).append(name, value)
+        let storage = uniqueStorage(adding: name.count + value.count)
+        guard let nameStart = name.baseAddress else { preconditionFailure("a header field has a name") }
+        // Nothing is copied from there when the value is empty.
+        storage.append(nameStart, name.count, value.baseAddress ?? nameStart, value.count)
     }
 
     /// Adds a field at the end.
@@ -155,7 +158,7 @@ public struct HeaderFields: @unchecked Sendable {
     }
 
     func copy(_ other: HeaderStorage) {
-        reserve(other.used)
+        if other.used > capacity { grow(to: other.used) }
         bytes.copyMemory(from: other.bytes, byteCount: other.used)
         used = other.used
         while entryCapacity < other.count { growEntries() }
@@ -163,19 +166,26 @@ public struct HeaderFields: @unchecked Sendable {
         count = other.count
     }
 
-    @inline(__always)
-    func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
-        reserve(name.count + value.count)
+    /// Adds a field; called for each that comes.
+    func append(
+        _ name: UnsafeRawPointer,
+        _ nameLength: Int,
+        _ value: UnsafeRawPointer,
+        _ valueLength: Int
+    ) {
+        let end = used + nameLength + valueLength
+        if end > capacity { grow(to: end) }
         if count == entryCapacity { growEntries() }
         let start = bytes + used
-        if let base = name.baseAddress { start.copyMemory(from: base, byteCount: name.count) }
-        if let base = value.baseAddress { (start + name.count).copyMemory(from: base, byteCount: value.count) }
+        start.copyMemory(from: name, byteCount: nameLength)
+        (start + nameLength).copyMemory(from: value, byteCount: valueLength)
+        // They all fit: no storage grows beyond 32 bits.
         entries[count] = Entry(
-            offset: UInt32(used),
-            nameLength: UInt32(name.count),
-            valueLength: UInt32(value.count)
+            offset: UInt32(truncatingIfNeeded: used),
+            nameLength: UInt32(truncatingIfNeeded: nameLength),
+            valueLength: UInt32(truncatingIfNeeded: valueLength)
         )
-        used += name.count + value.count
+        used = end
         count += 1
     }
 
@@ -188,17 +198,13 @@ public struct HeaderFields: @unchecked Sendable {
         return nil
     }
 
-    @inline(__always)
-    private func reserve(_ more: Int) {
-        if used + more > capacity { grow(more) }
-    }
-
-    private func grow(_ more: Int) {
-        let larger = max(capacity * 2, used + more)
+    private func grow(to bytes: Int) {
+        let larger = max(capacity * 2, bytes)
+        precondition(larger <= Int(UInt32.max), "a list of header fields is larger than 4 GiB")
         let copy = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 8)
-        copy.copyMemory(from: bytes, byteCount: used)
-        bytes.deallocate()
-        bytes = copy
+        copy.copyMemory(from: self.bytes, byteCount: used)
+        self.bytes.deallocate()
+        self.bytes = copy
         capacity = larger
     }
 
