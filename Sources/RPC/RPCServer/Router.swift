@@ -1,3 +1,4 @@
+internal import Glibc
 public import Protobuf
 public import RPC
 
@@ -195,11 +196,10 @@ private struct RouteTable {
     }
 
     func find(_ path: UnsafeRawBufferPointer) -> Route? {
+        guard let start = path.baseAddress else { return nil }
         var slot = Self.hash(path) & mask
         while let route = slots[slot] {
-            let isEqual = route.bytes.withUnsafeBytes { bytes in
-                bytes.count == path.count && bytes.elementsEqual(path)
-            }
+            let isEqual = route.bytes.count == path.count && memcmp(route.bytes, start, path.count) == 0
             if isEqual { return route }
             slot = (slot + 1) & mask
         }
