@@ -300,22 +300,38 @@ let package = Package(
 
 // Fuzz targets have no main of their own: libFuzzer's takes them (scripts/fuzz).
 if Context.environment["TRELLIS_FUZZ"] != nil {
-    package.targets.append(
+    func fuzz(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
         .executableTarget(
-            name: "WireFuzz",
-            dependencies: ["Protobuf", "TrellisAPI"],
-            path: "Tests/Fuzz/Wire",
+            name: "\(name)Fuzz",
+            dependencies: dependencies,
+            path: "Tests/Fuzz/\(name)",
             exclude: ["Seeds"],
             swiftSettings: settings
         )
-    )
-    package.targets.append(
-        .executableTarget(
-            name: "ServerFuzz",
-            dependencies: ["RPCServer", "RPCServices", "RPC", "HTTP2", "Protobuf", "TrellisAPI", "EventLoop"],
-            path: "Tests/Fuzz/Server",
-            exclude: ["Seeds"],
-            swiftSettings: settings
-        )
-    )
+    }
+    let server: [Target.Dependency] = [
+        "FuzzSupport", "RPCServer", "RPCServices", "RPC", "HTTP2", "Protobuf", "TrellisAPI", "EventLoop",
+    ]
+    package.targets += [
+        library("FuzzSupport", "Tests/Fuzz/Support", ["HTTP2"]),
+        fuzz("Wire", ["Protobuf", "TrellisAPI"]),
+        fuzz("Server", server),
+        fuzz("Codec", server + ["RPCClient"]),
+    ]
+}
+
+// Under a sanitizer (scripts/sanitize) only what these tests need is built: the layers below the domain, whose code is
+// unsafe where it talks to C, and which run on threads of their own.
+if Context.environment["TRELLIS_SANITIZE"] != nil {
+    let tests = ["EventLoopTests", "HTTP2Tests", "ProtobufTests", "RPCTests", "TLSTests", "PostgresTests"]
+    var needed: Set<String> = ["EmbedMigrations"]
+    func need(_ name: String) {
+        guard needed.insert(name).inserted else { return }
+        for target in package.targets where target.name == name {
+            for case .byNameItem(let dependency, _) in target.dependencies { need(dependency) }
+        }
+    }
+    for test in tests { need(test) }
+    package.targets.removeAll { !needed.contains($0.name) }
+    package.products = []
 }

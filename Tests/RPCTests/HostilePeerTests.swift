@@ -289,7 +289,9 @@ struct HostilePeerTests {
 }
 
 /// The memory of this process that is in use, in bytes.
+/// Always 0 under a sanitizer (scripts/sanitize), which keeps what was freed: bounds of memory are not checked there.
 func residentBytes() -> Int {
+    guard getenv("TRELLIS_SANITIZE") == nil else { return 0 }
     guard let file = fopen("/proc/self/statm", "r") else { return 0 }
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 128)

@@ -1,13 +1,11 @@
-// A fuzz target for libFuzzer (scripts/fuzz): bytes from any peer, into the whole server, the client's side of HTTP/2, and
-// what reads the parts of a call.
+// A fuzz target for libFuzzer (scripts/fuzz): bytes from any peer, into the whole server and the client's side of HTTP/2.
 import EventLoop
-import Glibc
+import FuzzSupport
 import HTTP2
 import Protobuf
 import RPC
 import RPCServer
 import RPCServices
-import Synchronization
 import TrellisAPI
 
 /// What an input's first byte chooses.
@@ -18,64 +16,23 @@ private enum Kind: UInt8 {
     case raw
     /// The bytes are all that a server sends to our client.
     case server
-    /// The bytes are the parts of a call.
-    case parts
 }
 
 /// Takes one input: the first byte chooses what it is fed to, the second how many bytes come at a time.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    guard let data, count > 2, let kind = Kind(rawValue: data[0] & 3) else { return 0 }
+    guard let data, count > 2, let kind = Kind(rawValue: data[0] % 3) else { return 0 }
     let input = [UInt8](UnsafeBufferPointer(start: data + 2, count: count - 2))
     let step = Int(data[1]) + 1
     switch kind {
     case .greeted: Victim.shared.serve(preface + input, step)
     case .raw: Victim.shared.serve(input, step)
     case .server: Victim.shared.call(input, step)
-    case .parts: readParts(input)
     }
     return 0
 }
 
 private let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
-
-/// A peer in memory: what it sends, a few bytes at a time, and what it was sent.
-private final class Tape: ByteTransport {
-    private let input: [UInt8]
-    private let step: Int
-    private var position = 0
-    private var isClosed = false
-
-    init(_ input: [UInt8], _ step: Int) {
-        self.input = input
-        self.step = step
-    }
-
-    var descriptor: Int32? { nil }
-    var wantsWritable: Bool { false }
-    var peer: String { "tape" }
-    var isAtEnd: Bool { position == input.count || isClosed }
-
-    func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadOutcome {
-        precondition(!isClosed, "read after close")
-        let count = min(step, input.count - position, buffer.count)
-        guard count > 0 else { return .wouldBlock }
-        buffer.copyBytes(from: input[position..<position + count])
-        position += count
-        return .bytes(count)
-    }
-
-    func write(_ bytes: UnsafeRawBufferPointer) -> WriteOutcome {
-        precondition(!isClosed, "written after close")
-        // A step that is even makes a peer that takes little at a time.
-        return .bytes(step.isMultiple(of: 2) ? min(bytes.count, step) : bytes.count)
-    }
-
-    func close() {
-        precondition(!isClosed, "closed twice")
-        isClosed = true
-    }
-}
 
 /// A server and a client's loop, made once.
 private final class Victim: Sendable {
@@ -112,12 +69,16 @@ private final class Victim: Sendable {
             (requests: RequestStream<HealthCheckRequest>, responses: ResponseWriter<HealthCheckRequest>, _) in
             for try await request in requests { try await responses.send(request) }
         }
+        // Whatever a caller says is a status with details, in trailers or in JSON.
+        router.unary("/t/F") { (request: HealthCheckRequest, _) -> HealthCheckRequest in
+            throw RPCError(.aborted, request.service, details: Array(request.service.utf8))
+        }
         var configuration = ServerConfiguration()
         configuration.limits = Self.limits
         configuration.transcoder = DescriptorTranscoder(.trellis)
         configuration.compressedBytesMin = 16
         server = RPCServer(group: group, configuration: configuration, router: router)
-        let (started, server) = (Started(), server)
+        let (started, server) = (Signal(), server)
         Task {
             try await server.start()
             started.post()
@@ -189,7 +150,7 @@ private final class Victim: Sendable {
 
     private func onLoop(_ body: @escaping @Sendable (EventLoop) -> Void) {
         let loop = group.loops[0]
-        let done = Started()
+        let done = Signal()
         loop.submit {
             body(loop)
             done.post()
@@ -212,60 +173,4 @@ private final class Caller: HTTP2SessionDelegate {
     }
 
     func session(_ session: HTTP2Session, goingAway code: HTTP2ErrorCode, lastStream: Int32) {}
-}
-
-/// Something to wait for.
-private final class Started: @unchecked Sendable {
-    // @unchecked: a semaphore may be used by any thread.
-    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-
-    init() { sem_init(semaphore, 0, 0) }
-
-    deinit {
-        sem_destroy(semaphore)
-        semaphore.deallocate()
-    }
-
-    func post() { sem_post(semaphore) }
-
-    func wait() { while sem_wait(semaphore) != 0 {} }
-}
-
-/// Framing, timeout, status message and metadata.
-private func readParts(_ input: [UInt8]) {
-    input.withUnsafeBytes { bytes in
-        switch MessageFraming.next(in: bytes, limit: 1000) {
-        case .message(let length, _): precondition(length <= 1000 && length + 5 <= bytes.count && bytes[0] <= 1)
-        case .tooLarge(let length): precondition(length > 1000 && bytes.count >= 5)
-        case .invalidFlag(let flag): precondition(flag > 1 && flag == bytes[0])
-        case .incomplete: precondition(bytes.count < 1005)
-        }
-        if let timeout = Timeout.parse(bytes) {
-            let again = Array(Timeout.format(timeout).utf8).withUnsafeBytes(Timeout.parse)
-            precondition(again.map { $0 >= timeout } ?? false, "a timeout became shorter")
-        }
-        let text = PercentCoding.decode(bytes)
-        let encoded = PercentCoding.encode(text)
-        precondition(Array(encoded.utf8).withUnsafeBytes(PercentCoding.decode) == text, "a message changed")
-        var fields = HeaderFields()
-        fields.append(bytes, bytes)
-        fields.append("a-bin", text)
-        let metadata = Metadata(fields)
-        if let all = metadata.allBytes("a-bin") {
-            precondition(metadata.bytes("a-bin") == all.first, "the first value is another one")
-        }
-        readGzip(bytes)
-        for (name, value) in metadata { precondition(!name.isEmpty || !value.isEmpty || bytes.isEmpty) }
-    }
-}
-
-/// What is no gzip is refused; what is, is not larger than allowed and comes back from being compressed again.
-private func readGzip(_ bytes: UnsafeRawBufferPointer) {
-    let codec = GzipCodec()
-    let message = try? codec.decompress(bytes, limit: 1000)
-    precondition((message?.count ?? 0) <= 1000, "larger than the limit")
-    guard let compressed = codec.compress(Array(bytes)) else { return }
-    precondition(compressed.count < bytes.count, "not smaller")
-    let again = try? compressed.withUnsafeBytes { try codec.decompress($0, limit: bytes.count) }
-    precondition(again.map { $0.elementsEqual(bytes) } == true, "what was compressed is another message")
 }
