@@ -34,12 +34,8 @@ func makeOptions(_ limits: HTTP2Limits) -> OpaquePointer? {
     nghttp2_option_set_no_closed_streams(options, 1)
     nghttp2_option_set_max_continuations(options, limits.continuationFrames)
     nghttp2_option_set_max_outbound_ack(options, limits.queuedAcknowledgements)
-    // Ours comes first (AbuseMeter), and counts what the library's does not.
-    nghttp2_option_set_stream_reset_rate_limit(
-        options,
-        UInt64(limits.brokenStreamBurst) * 2,
-        UInt64(limits.brokenStreamsPerSecond) * 2
-    )
+    // AbuseMeter's limit is in its place: it counts what the library's does not, and says why.
+    nghttp2_option_set_stream_reset_rate_limit(options, 1 << 32, 1 << 32)
     nghttp2_option_set_max_deflate_dynamic_table_size(options, Int(limits.headerTableBytes))
     return options
 }
