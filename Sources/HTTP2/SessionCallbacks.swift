@@ -34,8 +34,9 @@ func makeOptions(_ limits: HTTP2Limits) -> OpaquePointer? {
     nghttp2_option_set_no_closed_streams(options, 1)
     nghttp2_option_set_max_continuations(options, limits.continuationFrames)
     nghttp2_option_set_max_outbound_ack(options, limits.queuedAcknowledgements)
-    // AbuseMeter's limit is in its place: it counts what the library's does not, and says why.
-    nghttp2_option_set_stream_reset_rate_limit(options, 1 << 32, 1 << 32)
+    // The library's limit of resets is put out of reach: it would say INTERNAL_ERROR when one read brings more of them than
+    // it takes. Ours (AbuseMeter) counts what the library's does and more, after each read.
+    nghttp2_option_set_stream_reset_rate_limit(options, UInt64(UInt32.max), UInt64(limits.brokenStreamsPerSecond))
     nghttp2_option_set_max_deflate_dynamic_table_size(options, Int(limits.headerTableBytes))
     return options
 }
