@@ -191,7 +191,8 @@ let package = Package(
             "LoadTesting",
             nil,
             [
-                "RPC", "RPCClient", "HTTP2", "TLS", "SecurityFlags", "EventLoop", "Protobuf", "TrellisAPI", "Primitives",
+                "RPC", "RPCClient", "HTTP2", "TLS", "SecurityFlags", "EventLoop", "Protobuf", "TrellisAPI",
+                "Primitives",
                 "Files", "Terminal",
             ]
         ),
@@ -254,7 +255,10 @@ let package = Package(
         tests("TrellisdTests", ["trellisd", "TLS", "RPCServer", "HTTP2", "Files", "Terminal", log]),
         tests(
             "TrellisCLITests",
-            ["trellis", "SecurityFlags", "TLS", "TrellisClient", "TrellisAPI", "RPC", "Protobuf", "Primitives", "Files", "Terminal"]
+            [
+                "trellis", "SecurityFlags", "TLS", "TrellisClient", "TrellisAPI", "RPC", "Protobuf", "Primitives",
+                "Files", "Terminal",
+            ]
         ),
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
         tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop"]),

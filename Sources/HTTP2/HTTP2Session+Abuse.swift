@@ -57,7 +57,7 @@ private struct FrameScanner {
     /// Bytes to pass over before the next frame's header: the client's preface, then payloads.
     private var skip: Int
     /// The part of a header that has come.
-    private var header: UInt64 = 0
+    private var header: UInt32 = 0
     private var headerBytes = 0
 
     init(_ role: HTTP2Role) {
@@ -71,17 +71,22 @@ private struct FrameScanner {
             let passed = min(skip, bytes.count - offset)
             skip -= passed
             offset += passed
-            // Length and type are all that is looked at: the first four bytes of nine.
-            while headerBytes < 4, offset < bytes.count {
-                header = header << 8 | UInt64(bytes[offset])
-                headerBytes += 1
-                offset += 1
+            // Length and type are all that is looked at: the first four bytes of nine, which nearly always come together.
+            if headerBytes == 0, bytes.count - offset >= 4 {
+                header = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+                offset += 4
+            } else {
+                while headerBytes < 4, offset < bytes.count {
+                    header = header << 8 | UInt32(bytes[offset])
+                    headerBytes += 1
+                    offset += 1
+                }
+                guard headerBytes == 4 else { return (frames, pings) }
+                headerBytes = 0
             }
-            guard skip == 0, headerBytes == 4 else { return (frames, pings) }
             frames += 1
-            if header & 0xFF == UInt64(NGHTTP2_PING.rawValue) { pings += 1 }
+            if header & 0xFF == NGHTTP2_PING.rawValue { pings += 1 }
             skip = Int(header >> 8) + 5
-            (header, headerBytes) = (0, 0)
         }
     }
 }

@@ -92,7 +92,7 @@ public final class HTTP2Stream: @unchecked Sendable {
     }
 
     /// Queues bytes of the body. Kept until they are sent, so mind ``isFull``.
-    public func send(_ bytes: [UInt8]) {
+    public func send(_ bytes: consuming [UInt8]) {
         guard !isClosed, !bytes.isEmpty, let session else { return }
         session._withUnsafeGuaranteedRef { session in
             session.queuedBytes += bytes.count

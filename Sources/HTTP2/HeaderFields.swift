@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A list of header fields in the order in which they came, stored in one piece of memory.
 ///
 /// A value type: copies share their storage until one of them is changed. Names are lower case (RFC 9113, section
@@ -22,7 +24,10 @@ public struct HeaderFields: @unchecked Sendable {
     ///
     /// - Parameter name: lower case; the caller's duty.
     public mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
-        uniqueStorage(adding: name.count + value.count).append(name, value)
+        let storage = uniqueStorage(adding: name.count + value.count)
+        guard let nameStart = name.baseAddress else { preconditionFailure("a header field has a name") }
+        // Nothing is copied from there when the value is empty.
+        storage.append(nameStart, name.count, value.baseAddress ?? nameStart, value.count)
     }
 
     /// Adds a field at the end.
@@ -62,11 +67,29 @@ public struct HeaderFields: @unchecked Sendable {
         }
     }
 
+    /// Calls `body` with each field's position and the bytes of its name and value, which are valid only inside it: one
+    /// reference is counted for all of them.
+    @inlinable public func forEach(
+        _ body: (_ index: Int, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
+    ) rethrows {
+        guard let storage else { return }
+        try withExtendedLifetime(storage) {
+            let (bytes, entries) = (UnsafeRawPointer(storage.bytes), storage.entries)
+            for index in 0..<storage.count {
+                let entry = entries[index]
+                let start = bytes + Int(entry.offset)
+                try body(
+                    index,
+                    UnsafeRawBufferPointer(start: start, count: Int(entry.nameLength)),
+                    UnsafeRawBufferPointer(start: start + Int(entry.nameLength), count: Int(entry.valueLength))
+                )
+            }
+        }
+    }
+
     /// The position of the first field of this name.
-    @inlinable public func firstIndex(of name: StaticString) -> Int? {
-        guard let storage else { return nil }
-        for index in 0..<storage.count where storage.hasName(name, at: index) { return index }
-        return nil
+    public func firstIndex(of name: StaticString) -> Int? {
+        storage?.firstIndex(of: name)
     }
 
     /// The position of the first field of this name.
@@ -135,7 +158,7 @@ public struct HeaderFields: @unchecked Sendable {
     }
 
     func copy(_ other: HeaderStorage) {
-        reserve(other.used)
+        if other.used > capacity { grow(to: other.used) }
         bytes.copyMemory(from: other.bytes, byteCount: other.used)
         used = other.used
         while entryCapacity < other.count { growEntries() }
@@ -143,36 +166,45 @@ public struct HeaderFields: @unchecked Sendable {
         count = other.count
     }
 
-    func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
-        reserve(name.count + value.count)
+    /// Adds a field; called for each that comes.
+    func append(
+        _ name: UnsafeRawPointer,
+        _ nameLength: Int,
+        _ value: UnsafeRawPointer,
+        _ valueLength: Int
+    ) {
+        let end = used + nameLength + valueLength
+        if end > capacity { grow(to: end) }
         if count == entryCapacity { growEntries() }
         let start = bytes + used
-        if let base = name.baseAddress { start.copyMemory(from: base, byteCount: name.count) }
-        if let base = value.baseAddress { (start + name.count).copyMemory(from: base, byteCount: value.count) }
+        start.copyMemory(from: name, byteCount: nameLength)
+        (start + nameLength).copyMemory(from: value, byteCount: valueLength)
+        // They all fit: no storage grows beyond 32 bits.
         entries[count] = Entry(
-            offset: UInt32(used),
-            nameLength: UInt32(name.count),
-            valueLength: UInt32(value.count)
+            offset: UInt32(truncatingIfNeeded: used),
+            nameLength: UInt32(truncatingIfNeeded: nameLength),
+            valueLength: UInt32(truncatingIfNeeded: valueLength)
         )
-        used += name.count + value.count
+        used = end
         count += 1
     }
 
-    @usableFromInline func hasName(_ name: StaticString, at index: Int) -> Bool {
-        let entry = entries[index]
-        guard Int(entry.nameLength) == name.utf8CodeUnitCount else { return false }
-        let start = (bytes + Int(entry.offset)).assumingMemoryBound(to: UInt8.self)
-        for offset in 0..<name.utf8CodeUnitCount where start[offset] != name.utf8Start[offset] { return false }
-        return true
+    func firstIndex(of name: StaticString) -> Int? {
+        let (start, length) = (name.utf8Start, name.utf8CodeUnitCount)
+        for index in 0..<count {
+            let entry = entries[index]
+            if Int(entry.nameLength) == length, memcmp(bytes + Int(entry.offset), start, length) == 0 { return index }
+        }
+        return nil
     }
 
-    private func reserve(_ more: Int) {
-        guard used + more > capacity else { return }
-        let larger = max(capacity * 2, used + more)
+    private func grow(to bytes: Int) {
+        let larger = max(capacity * 2, bytes)
+        precondition(larger <= Int(UInt32.max), "a list of header fields is larger than 4 GiB")
         let copy = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 8)
-        copy.copyMemory(from: bytes, byteCount: used)
-        bytes.deallocate()
-        bytes = copy
+        copy.copyMemory(from: self.bytes, byteCount: used)
+        self.bytes.deallocate()
+        self.bytes = copy
         capacity = larger
     }
 

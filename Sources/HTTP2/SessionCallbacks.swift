@@ -104,20 +104,27 @@ private func onHeader(
     _ flags: UInt8,
     _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-    guard let session = session(userData) else { return failure }
-    return session._withUnsafeGuaranteedRef { session in
-        guard let storage = session.headerStorage else { return 0 }
-        let bytes = session.headerBytes + nameLength + valueLength + 32
-        session.headerBytes = bytes
-        return storage._withUnsafeGuaranteedRef { storage in
-            guard bytes <= session.headerListBytes, storage.count < session.headerFieldsMax else {
-                return session.headersOverflow() ? 0 : failure
-            }
-            storage.append(
-                UnsafeRawBufferPointer(start: name, count: nameLength),
-                UnsafeRawBufferPointer(start: value, count: valueLength)
-            )
-            return 0
+    guard let session = session(userData), let name, let value else { return failure }
+    let goesOn = session._withUnsafeGuaranteedRef { $0.addHeader(name, nameLength, value, valueLength) }
+    return goesOn ? 0 : failure
+}
+
+extension HTTP2Session {
+    /// Adds a field to the list that is being read.
+    ///
+    /// - Returns: whether the peer may go on.
+    fileprivate func addHeader(
+        _ name: UnsafePointer<UInt8>,
+        _ nameLength: Int,
+        _ value: UnsafePointer<UInt8>,
+        _ valueLength: Int
+    ) -> Bool {
+        guard let headerStorage else { return true }
+        headerBytes += nameLength + valueLength + 32
+        return headerStorage._withUnsafeGuaranteedRef { storage in
+            guard headerBytes <= headerListBytes, storage.count < headerFieldsMax else { return headersOverflow() }
+            storage.append(name, nameLength, value, valueLength)
+            return true
         }
     }
 }

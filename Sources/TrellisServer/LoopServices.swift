@@ -15,6 +15,8 @@ final class LoopServices: @unchecked Sendable {
     /// What page tokens are sealed with.
     let pageKey: SealingKey
     let log: Logger
+    /// The log's, asked once: asking copies its handler.
+    let logLevel: Logger.Level
     let metrics = CallMetrics()
     /// The paths of the methods, by index.
     private(set) var methods: [String] = []
@@ -30,6 +32,7 @@ final class LoopServices: @unchecked Sendable {
         self.database = database
         self.pageKey = pageKey
         self.log = log
+        logLevel = log.logLevel
         doorkeeper = Doorkeeper(loop, database)
     }
 

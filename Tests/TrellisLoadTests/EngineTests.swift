@@ -119,7 +119,8 @@ import TrellisAPI
             #expect(result.generator.scheduled == 100)
             #expect(result.generator.unsent == 90)
             #expect(result.calls[0].calls == 10 && result.calls[0].failed == 10)
-            #expect(result.calls[0].statuses.map(\.code) == [StatusCode.deadlineExceeded.rawValue])
+            // By two messages, if both ends notice.
+            #expect(Set(result.calls[0].statuses.map(\.code)) == [StatusCode.deadlineExceeded.rawValue])
             #expect(result.calls[0].latency.minimum >= 1_900_000_000)
             #expect(Finding.all(result).contains { $0.kind == .missing })
         }

@@ -10,106 +10,134 @@ internal import Terminal
 
 /// The flags of `trellis-load run`, and the plan that they make.
 enum RunFlags {
-    static let flags = [
-        Flag("scenario", placeholder: "FILE", help: "Flows of calls to take, instead of one method."),
-        Flag(
-            "users",
-            .repeated,
-            placeholder: "N[..M][@TIME]",
-            help:
-                "Closed loop: so many users, each waiting for its answer; a ramp with '..'; several are stages. Default: 10."
-        ),
-        Flag(
-            "rate",
-            .repeated,
-            placeholder: "N[..M][@TIME]",
-            help:
-                "Open loop: so many iterations begun a second, whatever the server does; latency counts from when each was to begin."
-        ),
-        Flag(
-            "arrivals",
-            placeholder: "HOW",
-            help: "Open loop: spaced evenly or at random. Default: constant.",
-            choices: Arrivals.Spacing.allCases.map(\.rawValue)
-        ),
-        Flag(
-            "duration",
-            placeholder: "TIME",
-            help: "How long is measured, for stages without a time of their own. Default: 10s."
-        ),
-        Flag("count", placeholder: "N", help: "Ends the run after so many iterations, however long they take."),
-        Flag(
-            "warmup",
-            placeholder: "TIME",
-            help: "How long there is load before anything counts. Default: 1s, with --count 0s."
-        ),
-        Flag("drain", placeholder: "TIME", help: "How long calls under way at the end are waited for. Default: 10s."),
-        Flag("connections", short: "c", placeholder: "N", help: "Connections in all. Default: 1 a thread."),
-        Flag(
-            "streams",
-            short: "m",
-            placeholder: "N",
-            help:
-                "Calls at once a connection: closed loop: users = connections x streams; open loop: the most in flight."
-        ),
-        Flag("threads", short: "t", placeholder: "N", help: "Threads of each process, an event loop each. Default: 1."),
-        Flag(
-            "processes",
-            placeholder: "N",
-            help: "Processes that share the load; their results are merged. Default: 1."
-        ),
-        Flag(
-            "max-in-flight",
-            placeholder: "N",
-            help: "Open loop: arrivals beyond so many under way are counted as not sent. Default: 10000."
-        ),
-        Flag(
-            "deadline",
-            placeholder: "TIME",
-            help: "How long a call may take, for calls that do not say so themselves."
-        ),
-        Flag("metadata", short: "H", .repeated, placeholder: "NAME=VALUE", help: "Metadata of the calls of a method."),
-        Flag(
-            "token",
-            placeholder: "KEY",
-            help: "Adds 'authorization: Bearer KEY', also to reflection. [TRELLIS_TOKEN]"
-        ),
-        Flag(
-            "expect",
-            placeholder: "CODE,...",
-            help: "Statuses that are no errors, such as OK,NOT_FOUND. Default: OK."
-        ),
-        Flag("messages", placeholder: "N", help: "Requests of each streaming call. Default: 1."),
-        Flag(
-            "contract",
-            placeholder: "FROM",
-            help: "Where the methods' shapes come from. Default: reflection.",
-            choices: ["reflection", "trellis"]
-        ),
-        Flag("protoset", placeholder: "FILE", help: "A descriptor set of protoc (--include_imports) instead."),
-        Flag("body", placeholder: "FILE", help: "The serialized request, for a method whose shape is not known."),
-        Flag(
-            "kind",
-            placeholder: "KIND",
-            help: "The shape of a method called with --body. Default: unary.",
-            choices: CallStep.Kind.allCases.map(\.rawValue)
-        ),
-        Flag("interval", placeholder: "TIME", help: "Length of the intervals of the time series. Default: 1s."),
-        Flag("seed", placeholder: "N", help: "Begin of all random numbers, so that a run can be repeated. Default: 1."),
-        Flag("server-pid", placeholder: "PID", help: "Shows processors and memory of this process beside the load."),
-        Flag("server-metrics", placeholder: "URL", help: "The same, out of a metrics page: http://HOST:PORT/metrics."),
-        Flag(
-            "bar",
-            .repeated,
-            placeholder: "BAR",
-            help:
-                "What the run must reach, such as p99<5ms, rate>10000, errors<0.1%, GetSite:p99.9<20ms; exit code 3 when it is missed."
-        ),
-        Flag("strict", .toggle, help: "Exit code 4 when the generator was saturated."),
-        Flag("json", placeholder: "FILE", help: "Writes the result with its whole histograms."),
-        Flag("html", placeholder: "FILE", help: "Writes the result as one page with charts."),
-        Flag("quiet", short: "q", .toggle, help: "Shows the report only, nothing while it runs."),
-    ] + SecurityFlags.flags
+    static let flags =
+        [
+            Flag("scenario", placeholder: "FILE", help: "Flows of calls to take, instead of one method."),
+            Flag(
+                "users",
+                .repeated,
+                placeholder: "N[..M][@TIME]",
+                help:
+                    "Closed loop: so many users, each waiting for its answer; a ramp with '..'; several are stages. Default: 10."
+            ),
+            Flag(
+                "rate",
+                .repeated,
+                placeholder: "N[..M][@TIME]",
+                help:
+                    "Open loop: so many iterations begun a second, whatever the server does; latency counts from when each was to begin."
+            ),
+            Flag(
+                "arrivals",
+                placeholder: "HOW",
+                help: "Open loop: spaced evenly or at random. Default: constant.",
+                choices: Arrivals.Spacing.allCases.map(\.rawValue)
+            ),
+            Flag(
+                "duration",
+                placeholder: "TIME",
+                help: "How long is measured, for stages without a time of their own. Default: 10s."
+            ),
+            Flag("count", placeholder: "N", help: "Ends the run after so many iterations, however long they take."),
+            Flag(
+                "warmup",
+                placeholder: "TIME",
+                help: "How long there is load before anything counts. Default: 1s, with --count 0s."
+            ),
+            Flag(
+                "drain",
+                placeholder: "TIME",
+                help: "How long calls under way at the end are waited for. Default: 10s."
+            ),
+            Flag("connections", short: "c", placeholder: "N", help: "Connections in all. Default: 1 a thread."),
+            Flag(
+                "streams",
+                short: "m",
+                placeholder: "N",
+                help:
+                    "Calls at once a connection: closed loop: users = connections x streams; open loop: the most in flight."
+            ),
+            Flag(
+                "threads",
+                short: "t",
+                placeholder: "N",
+                help: "Threads of each process, an event loop each. Default: 1."
+            ),
+            Flag(
+                "processes",
+                placeholder: "N",
+                help: "Processes that share the load; their results are merged. Default: 1."
+            ),
+            Flag(
+                "max-in-flight",
+                placeholder: "N",
+                help: "Open loop: arrivals beyond so many under way are counted as not sent. Default: 10000."
+            ),
+            Flag(
+                "deadline",
+                placeholder: "TIME",
+                help: "How long a call may take, for calls that do not say so themselves."
+            ),
+            Flag(
+                "metadata",
+                short: "H",
+                .repeated,
+                placeholder: "NAME=VALUE",
+                help: "Metadata of the calls of a method."
+            ),
+            Flag(
+                "token",
+                placeholder: "KEY",
+                help: "Adds 'authorization: Bearer KEY', also to reflection. [TRELLIS_TOKEN]"
+            ),
+            Flag(
+                "expect",
+                placeholder: "CODE,...",
+                help: "Statuses that are no errors, such as OK,NOT_FOUND. Default: OK."
+            ),
+            Flag("messages", placeholder: "N", help: "Requests of each streaming call. Default: 1."),
+            Flag(
+                "contract",
+                placeholder: "FROM",
+                help: "Where the methods' shapes come from. Default: reflection.",
+                choices: ["reflection", "trellis"]
+            ),
+            Flag("protoset", placeholder: "FILE", help: "A descriptor set of protoc (--include_imports) instead."),
+            Flag("body", placeholder: "FILE", help: "The serialized request, for a method whose shape is not known."),
+            Flag(
+                "kind",
+                placeholder: "KIND",
+                help: "The shape of a method called with --body. Default: unary.",
+                choices: CallStep.Kind.allCases.map(\.rawValue)
+            ),
+            Flag("interval", placeholder: "TIME", help: "Length of the intervals of the time series. Default: 1s."),
+            Flag(
+                "seed",
+                placeholder: "N",
+                help: "Begin of all random numbers, so that a run can be repeated. Default: 1."
+            ),
+            Flag(
+                "server-pid",
+                placeholder: "PID",
+                help: "Shows processors and memory of this process beside the load."
+            ),
+            Flag(
+                "server-metrics",
+                placeholder: "URL",
+                help: "The same, out of a metrics page: http://HOST:PORT/metrics."
+            ),
+            Flag(
+                "bar",
+                .repeated,
+                placeholder: "BAR",
+                help:
+                    "What the run must reach, such as p99<5ms, rate>10000, errors<0.1%, GetSite:p99.9<20ms; exit code 3 when it is missed."
+            ),
+            Flag("strict", .toggle, help: "Exit code 4 when the generator was saturated."),
+            Flag("json", placeholder: "FILE", help: "Writes the result with its whole histograms."),
+            Flag("html", placeholder: "FILE", help: "Writes the result as one page with charts."),
+            Flag("quiet", short: "q", .toggle, help: "Shows the report only, nothing while it runs."),
+        ] + SecurityFlags.flags
 
     /// Between the process that was started and its workers; not for people.
     static let worker = Flag("worker", placeholder: "I/N", help: "")

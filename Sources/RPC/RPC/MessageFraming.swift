@@ -35,10 +35,9 @@ public enum MessageFraming {
     public static func seal(_ framed: inout [UInt8], isCompressed: Bool = false) {
         precondition(framed.count >= prefixBytes, "no room was left for the prefix")
         let length = UInt32(framed.count - prefixBytes)
-        framed[0] = isCompressed ? 1 : 0
-        framed[1] = UInt8(truncatingIfNeeded: length >> 24)
-        framed[2] = UInt8(truncatingIfNeeded: length >> 16)
-        framed[3] = UInt8(truncatingIfNeeded: length >> 8)
-        framed[4] = UInt8(truncatingIfNeeded: length)
+        framed.withUnsafeMutableBytes { bytes in
+            bytes[0] = isCompressed ? 1 : 0
+            bytes.storeBytes(of: length.bigEndian, toByteOffset: 1, as: UInt32.self)
+        }
     }
 }

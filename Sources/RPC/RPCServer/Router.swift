@@ -1,3 +1,4 @@
+internal import Glibc
 public import Protobuf
 public import RPC
 
@@ -195,19 +196,18 @@ private struct RouteTable {
     }
 
     func find(_ path: UnsafeRawBufferPointer) -> Route? {
+        guard let start = path.baseAddress else { return nil }
         var slot = Self.hash(path) & mask
         while let route = slots[slot] {
-            let isEqual = route.bytes.withUnsafeBytes { bytes in
-                bytes.count == path.count && bytes.elementsEqual(path)
-            }
+            let isEqual = route.bytes.count == path.count && memcmp(route.bytes, start, path.count) == 0
             if isEqual { return route }
             slot = (slot + 1) & mask
         }
         return nil
     }
 
-    /// Eight bytes at a time. The paths are ours, so nobody can choose them to collide; a stranger's path that does
-    /// meets at most the routes that are there.
+    /// Eight bytes at a time; the last eight may overlap. The paths are ours, so nobody can choose them to collide; a
+    /// stranger's path that does meets at most the routes that are there.
     private static func hash(_ bytes: UnsafeRawBufferPointer) -> Int {
         var hash: UInt64 = 0x9e37_79b9_7f4a_7c15 ^ UInt64(truncatingIfNeeded: bytes.count)
         var offset = 0
@@ -216,10 +216,12 @@ private struct RouteTable {
             hash ^= hash >> 32
             offset += 8
         }
-        while offset < bytes.count {
-            hash = (hash ^ UInt64(bytes[offset])) &* 0xff51_afd7_ed55_8ccd
-            offset += 1
+        if offset > 0 {
+            hash ^= bytes.loadUnaligned(fromByteOffset: bytes.count - 8, as: UInt64.self)
+        } else {
+            for byte in bytes { hash = hash << 8 ^ UInt64(byte) }
         }
+        hash &*= 0xff51_afd7_ed55_8ccd
         hash ^= hash >> 29
         return Int(truncatingIfNeeded: hash & 0x7fff_ffff)
     }

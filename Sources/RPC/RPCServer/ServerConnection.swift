@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Glibc
 internal import HTTP2
 internal import RPC
 
@@ -238,27 +239,24 @@ struct RequestHead {
     }
 
     init(_ headers: HeaderFields) {
-        for index in 0..<headers.count {
-            headers.withField(at: index) { name, value in
-                switch name.count {
-                case 5 where name.isEqual(":path"): path = index
-                case 7 where name.isEqual(":method"): isPost = value.isEqual("POST")
-                case 12 where name.isEqual("content-type"): content = Content(value)
-                case 12 where name.isEqual("grpc-timeout"): timeout = index
-                case 13 where name.isEqual("grpc-encoding"): encoding = index
-                default: break
-                }
+        headers.forEach { index, name, value in
+            switch name.count {
+            case 5 where name.isEqual(":path"): path = index
+            case 7 where name.isEqual(":method"): isPost = value.isEqual("POST")
+            case 12 where name.isEqual("content-type"): content = Content(value)
+            case 12 where name.isEqual("grpc-timeout"): timeout = index
+            case 13 where name.isEqual("grpc-encoding"): encoding = index
+            default: break
             }
         }
     }
 }
 
 extension UnsafeRawBufferPointer {
-    /// Whether the bytes are those of a literal.
+    /// Whether the bytes are those of a literal. In place, the comparison with one is a load or two.
+    @inline(__always)
     fileprivate func isEqual(_ text: StaticString) -> Bool {
         guard count == text.utf8CodeUnitCount, let base = baseAddress else { return count == text.utf8CodeUnitCount }
-        let bytes = base.assumingMemoryBound(to: UInt8.self)
-        for offset in 0..<count where bytes[offset] != text.utf8Start[offset] { return false }
-        return true
+        return memcmp(base, text.utf8Start, text.utf8CodeUnitCount) == 0
     }
 }

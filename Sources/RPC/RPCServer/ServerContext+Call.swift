@@ -116,12 +116,7 @@ extension ServerContext {
     ///
     /// - Returns: how many have let the call through.
     @usableFromInline func interceptAtOnce(_ request: (any Message)?) throws -> Int {
-        var passed = 0
-        for ask in connection.interceptors.ask {
-            guard try ask(request, self) else { break }
-            passed += 1
-        }
-        return passed
+        try connection.interceptors.ask(request, self)
     }
 
     /// Asks the interceptors after the first `passed` ones, of which the first must wait.
@@ -326,7 +321,7 @@ extension ServerContext {
         phase = .finished(status.code)
         deadlineTimer?.cancel()
         deadlineTimer = nil
-        for tell in connection.interceptors.tell { tell(self, status) }
+        connection.interceptors.tell(self, status)
         connection.counters.finished(status.code)
     }
 

@@ -20,6 +20,10 @@ public final class ServerContext: @unchecked Sendable {
     /// When the call arrived, in nanoseconds of ``EventLoop/now``.
     public let arrived: UInt64
 
+    /// The loop that the call lives on. Kept here as well as by the connection: a door to it through there is a call and
+    /// two references counted.
+    public let loop: EventLoop
+
     let connection: ServerConnection
     var stream: HTTP2Stream?
     var task: Task<Void, Never>?
@@ -54,13 +58,11 @@ public final class ServerContext: @unchecked Sendable {
     init(_ route: Route, _ connection: ServerConnection, _ stream: HTTP2Stream) {
         self.route = route
         self.connection = connection
+        loop = connection.loop
         self.stream = stream
         metadata = Metadata(stream.headers)
         arrived = connection.lastReceived
     }
-
-    /// The loop that the call lives on.
-    public var loop: EventLoop { connection.loop }
 
     /// The address of the caller, such as "127.0.0.1:50312".
     public var peer: String { connection.peer }

@@ -39,20 +39,33 @@ extension CallObserver {
     public func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool { true }
 }
 
-/// The interceptors of a loop with their methods bound, once: a call through the protocol copies the interceptor out of
-/// its array each time. Confined to its loop.
+/// The interceptors of a loop, each bound to the one after it, once: walking through an array of them would copy each out of
+/// it, with every call. Confined to its loop.
 final class BoundInterceptors {
     /// Those that may stop a call, in order.
     let gates: [any ServerInterceptor]
-    /// Their ``ServerInterceptor/willHandleAtOnce(_:_:)``.
-    let ask: [((any Message)?, ServerContext) throws -> Bool]
-    /// All interceptors' ``ServerInterceptor/didFinish(_:_:)``.
-    let tell: [(ServerContext, Status) -> Void]
+    /// Asks their ``ServerInterceptor/willHandleAtOnce(_:_:)``, up to the first that must wait.
+    ///
+    /// - Returns: how many have let the call through.
+    let ask: ((any Message)?, ServerContext) throws -> Int
+    /// Calls all interceptors' ``ServerInterceptor/didFinish(_:_:)``.
+    let tell: (ServerContext, Status) -> Void
 
     init(_ interceptors: [any ServerInterceptor]) {
         gates = interceptors.filter { !($0 is any CallObserver) }
-        ask = gates.map { gate in { try gate.willHandleAtOnce($0, $1) } }
-        tell = interceptors.map { interceptor in { interceptor.didFinish($0, $1) } }
+        var ask: ((any Message)?, ServerContext) throws -> Int = { _, _ in 0 }
+        for gate in gates.reversed() {
+            ask = { [next = ask] in try gate.willHandleAtOnce($0, $1) ? 1 + next($0, $1) : 0 }
+        }
+        self.ask = ask
+        var tell: (ServerContext, Status) -> Void = { _, _ in }
+        for interceptor in interceptors.reversed() {
+            tell = { [next = tell] in
+                interceptor.didFinish($0, $1)
+                next($0, $1)
+            }
+        }
+        self.tell = tell
     }
 }
 

@@ -17,8 +17,7 @@ struct CallLog: CallObserver {
         if status.code != .ok || context.metadata.withValue("x-request-id", { $0 != nil }) {
             context.trailers.append("x-request-id", context.requestID)
         }
-        // Asked in place: a copy of the log for each call costs more than the rest of this.
-        guard level >= services.log.logLevel else { return }
+        guard level >= services.logLevel else { return }
         var metadata: Logger.Metadata = [
             "request_id": "\(context.requestID)",
             "method": "\(context.route.path.dropFirst())",
