@@ -18,8 +18,15 @@ final class TLSContext: @unchecked Sendable {
     private static let suitesOf13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
     private static let groups = "X25519:P-256:P-384"
 
+    /// OpenSSL made ready, once. Without its own clean-up at exit, which would take things away from under loops that still
+    /// close their connections on other threads while the main thread leaves; the process ends all the same.
+    private static let isReady = OPENSSL_init_ssl(UInt64(OPENSSL_INIT_NO_ATEXIT), nil) == 1
+
     /// What both sides share.
     init(server: Bool, minimumVersion: TLSVersion, owner: AnyObject?) throws(TLSConfigurationError) {
+        guard Self.isReady else {
+            throw TLSConfigurationError(description: "OpenSSL cannot be made ready: \(Failure.queued())")
+        }
         ERR_clear_error()
         guard let pointer = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method()) else {
             throw TLSConfigurationError(description: "OpenSSL cannot be used: \(Failure.queued())")
