@@ -5,7 +5,7 @@ public final class HTTP2Counters: Sendable {
     private let received = Atomic<Int>(0)
     private let sent = Atomic<Int>(0)
     private let keepalives = Atomic<Int>(0)
-    private let hits = Mutex([Int](repeating: 0, count: HTTP2Limit.allCases.count))
+    private let hits = Mutex([HTTP2Limit: Int]())
 
     init() {}
 
@@ -15,8 +15,8 @@ public final class HTTP2Counters: Sendable {
     public var bytesSent: Int { sent.load(ordering: .relaxed) }
     /// PING frames that were sent to silent peers.
     public var pingsSent: Int { keepalives.load(ordering: .relaxed) }
-    /// How often each limit was reached, in the order of `HTTP2Limit.allCases`.
-    public var limitHits: [Int] { hits.withLock { $0 } }
+    /// How often each limit was reached; those that were not are missing.
+    public var limitHits: [HTTP2Limit: Int] { hits.withLock { $0 } }
 
     // Only one thread writes, so no locked instruction is needed.
 
@@ -26,9 +26,5 @@ public final class HTTP2Counters: Sendable {
 
     func pinged() { keepalives.store(keepalives.load(ordering: .relaxed) &+ 1, ordering: .relaxed) }
 
-    func reached(_ limit: HTTP2Limit) {
-        hits.withLock { hits in
-            for (index, candidate) in HTTP2Limit.allCases.enumerated() where candidate == limit { hits[index] += 1 }
-        }
-    }
+    func reached(_ limit: HTTP2Limit) { hits.withLock { $0[limit, default: 0] += 1 } }
 }

@@ -93,9 +93,8 @@ final class ServerCounters: Sendable {
         counts.bytesReceived += http2.bytesReceived
         counts.bytesSent += http2.bytesSent
         counts.pingsSent += http2.pingsSent
-        for (limit, count) in zip(HTTP2Limit.allCases, http2.limitHits) {
-            counts.limitHits[limit.rawValue, default: 0] += count
-        }
+        let reached = http2.limitHits
+        for limit in HTTP2Limit.allCases { counts.limitHits[limit.rawValue, default: 0] += reached[limit, default: 0] }
     }
 
     /// Only one thread writes, so no locked instruction is needed.

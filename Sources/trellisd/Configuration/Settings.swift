@@ -157,7 +157,7 @@ struct Settings: Sendable {
                 placeholder: "HOST:PORT",
                 defaultText: "127.0.0.1:7071",
                 help:
-                    "Where metrics and probes are served, over HTTP/1.1: /metrics, /healthz, /readyz. `none` turns it off."
+                    "Where probes, metrics and calls in JSON are served, over HTTP/1.1 without TLS. `none` turns it off."
             ),
             defaultValue: HostPort(host: "127.0.0.1", port: 7071),
             read: { (text) throws(BadValue) in text == "none" ? nil : try HostPort(text) }
