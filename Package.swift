@@ -10,7 +10,8 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     // Checked in debug builds and so by every test; docs/decisions/0002-release-build.md.
-    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+    // Across modules, so that small functions of one are inlined in another (the same decision).
+    .unsafeFlags(["-enforce-exclusivity=unchecked", "-cross-module-optimization"], .when(configuration: .release)),
 ]
 
 /// How a program is linked for release: with Swift's libraries inside, so that it runs where no Swift is installed and

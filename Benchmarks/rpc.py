@@ -14,6 +14,8 @@ NOISE = 0.10
 ATTEMPTS = 4
 #: Of its own throughput, at which a server's latency is measured.
 LOAD_SHARE = 0.5
+#: Into how many runs a round's open loop is cut.
+OPEN_SHARE = 3
 
 
 @dataclasses.dataclass
@@ -73,6 +75,8 @@ def measure(scenario, servers, rounds, seconds):
     """{server: {figure: Figure}} of one kind of calls."""
     running = {}
     closed, opened = {s.name: [] for s in servers}, {s.name: [] for s in servers}
+    # Ours at half of each peer's rate, beside the peer itself.
+    beside = {s.name: [] for s in servers if s.is_peer}
     try:
         for server in servers:
             running[server.name] = peers.Running(server, scenario.mode)
@@ -84,9 +88,13 @@ def measure(scenario, servers, rounds, seconds):
             for name in running:
                 closed[name].append(once(name))
         rates = {name: statistics.median(r["per_second"] for r in runs) * LOAD_SHARE for name, runs in closed.items()}
-        for _ in range(rounds):
+        # Shorter and more of them: what is compared is the least.
+        for _ in range(rounds * OPEN_SHARE):
             for name in running:
-                opened[name].append(once(name, "-r", f"{rates[name]:.1f}"))
+                words = ("-t", str(seconds / OPEN_SHARE), "-r", f"{rates[name]:.1f}")
+                opened[name].append(once(name, *words))
+                if name in beside:
+                    beside[name].append(once(peers.OURS, *words))
     finally:
         for server in running.values():
             server.stop()
@@ -98,7 +106,7 @@ def measure(scenario, servers, rounds, seconds):
             "p50_us": Figure.of(r["p50_us"] for r in opened[name]),
             "p99_us": Figure.of(r["p99_us"] for r in opened[name]),
             "offered_per_second": Figure.of([rates[name]]),
-        }
+        } | ({"our_p99_us": Figure.of(r["p99_us"] for r in beside[name])} if name in beside else {})
         for name in running
     }
 
@@ -118,7 +126,11 @@ def bars(scenario, figures, servers):
         for rival in rivals:
             found.append((f"{scenario.name}: messages a CPU second over {rival}", figures[rival]["cpu_us"].median / cpu, 2, False))
     for rival in rivals:
-        found.append((f"{scenario.name}: p99 at half load over {rival}", ours["p99_us"].median / figures[rival]["p99_us"].median, 1, True))
+        # At the same rate, since at half of the fastest servers' the one thread of the load generator is what calls wait for.
+        # The least of the runs, since a host that takes the core away for milliseconds makes the p99 of whatever runs just
+        # then, and can only add to it.
+        theirs = figures[rival]
+        found.append((f"{scenario.name}: p99 over {rival} at half its rate", theirs["our_p99_us"].low / theirs["p99_us"].low, 1, True))
     return found
 
 

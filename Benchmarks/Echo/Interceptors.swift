@@ -1,6 +1,5 @@
 import EventLoop
 import Logging
-import Protobuf
 import RPC
 import RPCServer
 
@@ -163,20 +162,12 @@ struct CallLog: CallObserver {
 struct Authentication: ServerInterceptor {
     let table: PartTable
 
-    func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool {
+    func willHandleAtOnce(_ context: ServerContext) throws -> Bool {
         let part = table[context.loop]
         guard let known = context.metadata.withValue("authorization", { $0.flatMap(part.known) }) else {
             throw RPCError(.unauthenticated, "send the authorization header that trellis-echo was started with")
         }
         context[CallKey.self] = known.call(context.route.index)
         return true
-    }
-}
-
-/// Checks the rules for the request's fields.
-struct FieldRulesCheck: ServerInterceptor {
-    func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool {
-        guard let violation = request?.violations().first else { return true }
-        throw RPCError(.invalidArgument, "\(violation)")
     }
 }

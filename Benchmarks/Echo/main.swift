@@ -49,9 +49,8 @@ if arguments.count > 2, arguments[2] != "-" {
         }
         table.add(part)
     }
-    configuration.interceptors = [
-        CallCounter(table: table), CallLog(table: table), Authentication(table: table), FieldRulesCheck(),
-    ]
+    configuration.observers = [CallCounter(table: table), CallLog(table: table)]
+    configuration.interceptors = [Authentication(table: table)]
 }
 let server = RPCServer(group: group, configuration: configuration, router: makeRouter())
 try await server.start()

@@ -113,3 +113,26 @@ public struct SealingKey: Sendable {
         return isAuthentic ? plaintext : nil
     }
 }
+
+/// HMAC-SHA-256 (RFC 2104, FIPS 198-1): proves, to whoever has the key, that bytes have not been changed.
+public struct HMACKey: Sendable {
+    /// The length of a code in bytes.
+    public static let codeBytes = 32
+    private let key: [UInt8]
+
+    /// Takes a key of 32 random bytes, or bytes derived from such.
+    public init(_ key: [UInt8]) {
+        precondition(key.count == Self.codeBytes, "an HMAC key has 32 bytes")
+        Sodium.ensureReady()
+        self.key = key
+    }
+
+    /// The 32 bytes of the code.
+    public func code(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+        let input = Array(bytes)
+        return [UInt8](unsafeUninitializedCapacity: Self.codeBytes) { buffer, initialized in
+            crypto_auth_hmacsha256(buffer.baseAddress.unsafelyUnwrapped, input, UInt64(input.count), key)
+            initialized = Self.codeBytes
+        }
+    }
+}

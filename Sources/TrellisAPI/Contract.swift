@@ -23,6 +23,7 @@ extension DescriptorPool {
 private enum OptionNumber {
     static let policy = 50001
     static let rules = 50002
+    static let permissions = 50003
 }
 
 /// The field rules in serialized field options.
@@ -38,6 +39,13 @@ private func findRules(_ options: [UInt8]) -> FieldRules? {
 extension MethodDescriptor {
     /// Who may call the method and what it does; nil for methods that are not ours.
     public var policy: MethodPolicy? { option(OptionNumber.policy).flatMap { try? MethodPolicy(serialized: $0) } }
+}
+
+extension ServiceDescriptor {
+    /// The permissions that the service declares.
+    public var permissions: [PermissionDeclaration] {
+        options(OptionNumber.permissions).compactMap { try? PermissionDeclaration(serialized: $0) }
+    }
 }
 
 extension FieldDescriptor {

@@ -21,6 +21,16 @@ final class Call: Sendable {
 
     /// The loop's connections to PostgreSQL.
     var database: Database { services.database }
+
+    /// How much the caller may see of personal data in the answers of this method.
+    var personalView: PersonalView {
+        let permission = policy.personalPermission
+        return PersonalView(
+            services.keyring,
+            isWhole: permission.isEmpty || scope.grants.tenant.contains(permission),
+            permission: permission
+        )
+    }
 }
 
 private enum CallKey: ContextKey {
@@ -42,6 +52,9 @@ extension ServerContext {
         return call
     }
 
+    /// Refuses the call when its caller does not hold the method's permission on the site that the request names.
+    func checkSite(_ site: String) throws(DomainError) { try call.policy.check(call.scope, site: site) }
+
     /// Runs a write as one transaction: the effect, its audit event, and its outcome by request_id (``Database/write``).
     ///
     /// `auditTenant` is the tenant that a call of the platform is about.
@@ -57,9 +70,10 @@ extension ServerContext {
             method: call.policy.method,
             callID: requestID,
             isAudited: call.policy.isAudited,
+            keyring: call.services.keyring,
             deadline: deadline
         )
-        return try await call.database.write(request, write, auditTenant: auditTenant, body)
+        return try await call.database.write(request, write, auditTenant: auditTenant, body).response
     }
 
     /// The page of a list that the request asks for.

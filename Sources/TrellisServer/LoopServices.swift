@@ -14,6 +14,8 @@ final class LoopServices: @unchecked Sendable {
     let doorkeeper: Doorkeeper
     /// What page tokens are sealed with.
     let pageKey: SealingKey
+    /// What personal data is kept under.
+    let keyring: Keyring
     let log: Logger
     /// The log's, asked once: asking copies its handler.
     let logLevel: Logger.Level
@@ -25,12 +27,13 @@ final class LoopServices: @unchecked Sendable {
     /// By ``Route/index``; nil for methods that need no credential and are not ours.
     private(set) var policies: [RoutePolicy?] = []
     /// Every permission there is.
-    private(set) var catalogue = PermissionCatalogue([RoutePolicy]())
+    private(set) var catalogue = PermissionCatalogue([])
 
-    init(_ loop: EventLoop, database: Database, pageKey: SealingKey, log: Logger) {
+    init(_ loop: EventLoop, database: Database, pageKey: SealingKey, keyring: Keyring, log: Logger) {
         self.loop = loop
         self.database = database
         self.pageKey = pageKey
+        self.keyring = keyring
         self.log = log
         logLevel = log.logLevel
         doorkeeper = Doorkeeper(loop, database)
@@ -41,6 +44,7 @@ final class LoopServices: @unchecked Sendable {
         loop.assertOnLoop()
         policies = router.routes.map(RoutePolicy.init)
         catalogue = PermissionCatalogue(policies.compactMap { $0 })
+        doorkeeper.catalogue = catalogue
         methods = router.routes.map(\.path)
         serviceNames = router.services
         metrics.prepare(methods: methods.count)

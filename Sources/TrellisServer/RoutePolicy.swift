@@ -1,4 +1,6 @@
 import Domain
+import Primitives
+import Protobuf
 import RPCServer
 import TrellisAPI
 
@@ -12,6 +14,10 @@ struct RoutePolicy: Sendable {
     let isWrite: Bool
     /// Whether the call leaves an audit event.
     let isAudited: Bool
+    /// Whether holding the permission on some site may be enough: which one, the request says.
+    let admitsSites: Bool
+    /// The permission that shows personal data as it is; empty when none is needed.
+    let personalPermission: String
     /// The method's name in logs, audit events, page tokens and outcomes: its path without the first slash.
     let method: String
 
@@ -22,6 +28,8 @@ struct RoutePolicy: Sendable {
         scope = policy.scope
         isWrite = policy.effect == .write
         isAudited = policy.audited
+        admitsSites = policy.anySite || !policy.siteField.isEmpty
+        personalPermission = policy.personalPermission
         method = String(route.path.dropFirst())
     }
 
@@ -35,15 +43,29 @@ struct RoutePolicy: Sendable {
         guard caller.isPlatform ? admitsPlatform : admitsTenants else {
             throw .wrongCredentialKind(required: caller.isPlatform ? .tenant : .platform)
         }
-        guard permission.isEmpty || caller.permissions.contains(permission) else {
+        guard permission.isEmpty || caller.grants.tenant.contains(permission) || isHeldSomewhere(caller) else {
             throw .permissionDenied(permission: permission)
         }
+    }
+
+    private func isHeldSomewhere(_ caller: Scope) -> Bool {
+        admitsSites && caller.grants.sites.values.contains { $0.contains(permission) }
+    }
+
+    /// Refuses a caller who does not hold the permission on the site that the request names, or, when it names none, on
+    /// the whole tenant. What is no id is left to the field rules.
+    func check(_ caller: Scope, site: String) throws(DomainError) {
+        guard !caller.grants.tenant.contains(permission) else { return }
+        try caller.require(permission, site: UUID(site))
     }
 }
 
 extension PermissionCatalogue {
-    /// Reads the permissions of all methods.
+    /// Every permission that the contract declares.
     init(_ policies: [RoutePolicy]) {
-        self.init(policies.map { ($0.permission, $0.admitsTenants, $0.admitsPlatform) })
+        self.init(
+            DescriptorPool.trellis.services.flatMap(\.permissions),
+            platform: Set(policies.lazy.filter(\.admitsPlatform).map(\.permission).filter { !$0.isEmpty })
+        )
     }
 }

@@ -28,14 +28,18 @@ public struct ServerOptions: Sendable {
     /// The secret that becomes the platform's first key if there is none yet, from ``Server/newPlatformKey()`` or an
     /// earlier start; to be kept safe before the server starts. Nil makes no key.
     public var platformKey: String?
+    /// The root of the keys that personal data is kept under: 32 random bytes that are not in the database, the same for all
+    /// its servers, for ever. Without them nothing personal can be read again.
+    public var encryptionKey: [UInt8]
     /// What callers may do.
     public var limits = ServerLimits()
 
     /// Options with the defaults for the rest.
-    public init(host: String, port: UInt16, database: DatabaseAddress) {
+    public init(host: String, port: UInt16, database: DatabaseAddress, encryptionKey: [UInt8]) {
         self.host = host
         self.port = port
         self.database = database
+        self.encryptionKey = encryptionKey
     }
 }
 
@@ -81,7 +85,7 @@ public final class Server: Sendable {
 
     /// Opens the connections to the database, makes the platform's first key if there is none, and serves.
     ///
-    /// Throws `PostgresError` when the database cannot be used, `EventLoopError` when an address cannot be listened on. A
+    /// Throws `PostgresError` when the database cannot be used, `KeyringError` when it belongs to another encryption key, `EventLoopError` when an address cannot be listened on. A
     /// server that failed to start is to be stopped, too.
     public func start() async throws -> Started {
         let (address, pool, log, loops) = (
@@ -95,13 +99,15 @@ public final class Server: Sendable {
         state.withLock { ($0.databases, $0.table) = (databases, table) }
         let first = databases[0]
         let secret = options.platformKey
+        let keyring = Keyring(root: options.encryptionKey)
         let (admitsPlatformKey, pageKey) = try await loops[0].run {
+            try await Admission.check(keyring, first)
             var admits = false
             if let secret { admits = try await Admission.ensurePlatformKey(first, secret: secret) }
             return (admits, try await Admission.pageSealingKey(first))
         }
         for (loop, database) in zip(loops, databases) {
-            table.add(LoopServices(loop, database: database, pageKey: pageKey, log: log))
+            table.add(LoopServices(loop, database: database, pageKey: pageKey, keyring: keyring, log: log))
         }
         let rpc = RPCServer(group: group, configuration: configuration(table)) { [health] loop in
             let router = Router()
@@ -153,9 +159,8 @@ public final class Server: Sendable {
     private func configuration(_ table: LoopTable) -> ServerConfiguration {
         var configuration = ServerConfiguration()
         configuration.limits = options.limits
-        configuration.interceptors = [
-            CallCounter(table: table), CallLog(table: table), Authentication(table: table), FieldRulesCheck(),
-        ]
+        configuration.observers = [CallCounter(table: table), CallLog(table: table)]
+        configuration.interceptors = [Authentication(table: table)]
         configuration.transcoder = Services.transcoder
         configuration.convertError = { error, context in
             let reply = ErrorReply(error)

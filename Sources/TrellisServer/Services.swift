@@ -14,6 +14,7 @@ enum Services {
     /// Registers the methods of all services.
     static func register(in router: Router, health: Health) {
         router.register(tenancy: TenancyHandlers())
+        router.register(access: AccessHandlers())
         router.register(reference: ReferenceHandlers())
         router.register(search: SearchHandlers())
         router.register(health: health)

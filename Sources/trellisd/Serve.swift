@@ -112,7 +112,8 @@ final class Serve: @unchecked Sendable {  // confined to the main loop once that
         var options = ServerOptions(
             host: configuration.listen.host,
             port: configuration.listen.port,
-            database: storage.address
+            database: storage.address,
+            encryptionKey: try EncryptionKey.load(configuration.encryptionKeyFile, home)
         )
         options.admin = configuration.admin.map { ($0.host, $0.port) }
         options.pool = configuration.poolLimits

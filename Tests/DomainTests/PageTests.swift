@@ -13,7 +13,7 @@ struct PageTests {
     static let method = "trellis.tenancy.v1.TenancyService/ListSites"
 
     static func scope(tenant: UUID) -> Scope {
-        Scope(tenant: tenant, actor: .service(key: .v7()), permissions: PermissionSet(["*"]))
+        Scope(tenant: tenant, actor: .service(key: .v7()), grants: Grants(tenant: PermissionSet(["*"])))
     }
 
     static func page(

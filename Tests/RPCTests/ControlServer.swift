@@ -48,10 +48,10 @@ final class ControlServer: Sendable {
     struct Convertible: Error {}
 
     /// Writes down what passes.
-    private struct Witness: ServerInterceptor {
+    private struct Witness: ServerInterceptor, CallObserver {
         let events: Events
 
-        func willHandle(_ request: (any Message)?, _ context: ServerContext) async throws {
+        func willHandle(_ context: ServerContext) async throws {
             if context.metadata.first("refuse") != nil { throw RPCError(.unauthenticated, "refused as asked") }
         }
 
@@ -64,7 +64,8 @@ final class ControlServer: Sendable {
         group = try EventLoopGroup(count: loops, name: "control")
         var configuration = ServerConfiguration()
         configuration.limits = limits
-        configuration.interceptors = [Witness(events: events)]
+        let witness = Witness(events: events)
+        (configuration.interceptors, configuration.observers) = ([witness], [witness])
         configuration.convertError = { error, _ in
             error is Convertible ? RPCError(.failedPrecondition, "converted") : nil
         }

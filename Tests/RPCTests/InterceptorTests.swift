@@ -20,11 +20,6 @@ struct InterceptorTests {
     private struct Observer: CallObserver {
         let diary: Diary
 
-        func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool {
-            diary.add("observer asked")
-            return true
-        }
-
         func didFinish(_ context: ServerContext, _ status: Status) { diary.add("observer told \(status.code.name)") }
     }
 
@@ -38,19 +33,19 @@ struct InterceptorTests {
     private enum Second: ContextKey { typealias Value = Mark }
 
     /// Leaves two marks, and changes each once; waits when it is told to; refuses when it is asked to.
-    private struct Gate: ServerInterceptor {
+    private struct Gate: ServerInterceptor, CallObserver {
         let diary: Diary
         let name: String
         let waits: Bool
 
-        func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool {
+        func willHandleAtOnce(_ context: ServerContext) throws -> Bool {
             diary.add("\(name) asked")
             guard !waits else { return false }
             try pass(context)
             return true
         }
 
-        func willHandle(_ request: (any Message)?, _ context: ServerContext) async throws {
+        func willHandle(_ context: ServerContext) async throws {
             diary.add("\(name) awaited")
             try pass(context)
         }
@@ -72,11 +67,9 @@ struct InterceptorTests {
             Note("\(context[First.self]?.text ?? "none"), \(context[Second.self]?.text ?? "none")")
         }
         var configuration = ServerConfiguration()
-        configuration.interceptors = [
-            Observer(diary: diary), Gate(diary: diary, name: "a", waits: false),
-            Gate(diary: diary, name: "b", waits: true),
-            Gate(diary: diary, name: "c", waits: false),
-        ]
+        let gates = [("a", false), ("b", true), ("c", false)].map { Gate(diary: diary, name: $0, waits: $1) }
+        configuration.interceptors = gates
+        configuration.observers = [Observer(diary: diary)] + gates
         let server = RPCServer(group: group, configuration: configuration, router: router)
         try await server.start()
         let address = try server.listen(host: "127.0.0.1", port: 0).description
@@ -95,7 +88,7 @@ struct InterceptorTests {
         return result
     }
 
-    @Test("gates are asked in order, an observer is not, and all hear of the end; the handler finds what was left last")
+    @Test("gates are asked in order, and all observers hear of the end; the handler finds what was left last")
     func order() async throws {
         let diary = Diary()
         #expect(try await run([:], diary).get() == Note("c first, c second"))

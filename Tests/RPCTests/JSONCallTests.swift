@@ -17,10 +17,10 @@ struct JSONCallTests {
         let address: String
         let events = ControlServer.Events()
 
-        private struct Witness: ServerInterceptor {
+        private struct Witness: ServerInterceptor, CallObserver {
             let events: ControlServer.Events
 
-            func willHandle(_ request: (any Message)?, _ context: ServerContext) async throws {
+            func willHandle(_ context: ServerContext) async throws {
                 if context.metadata["authorization"] == "Bearer wrong" { throw RPCError(.unauthenticated, "who?") }
             }
 
@@ -43,7 +43,8 @@ struct JSONCallTests {
             var configuration = ServerConfiguration()
             configuration.limits = limits
             configuration.transcoder = transcoder
-            configuration.interceptors = [Witness(events: events)]
+            let witness = Witness(events: events)
+        (configuration.interceptors, configuration.observers) = ([witness], [witness])
             configuration.reportFault = { [events] error, _ in events.add("fault \(error)") }
             rpc = RPCServer(group: group, configuration: configuration, router: router)
             try await rpc.start()

@@ -111,6 +111,8 @@ struct AccessTests {
             for name in ["ana", "ben"] {
                 let request = CreateUserRequest(email: "\(name)@example.com", displayName: name)
                 users.append(try await server.call("CreateUser", request, admin))
+                let assign = AssignRoleRequest(userID: users[users.count - 1].id, role: "owner")
+                _ = try await server.access("AssignRole", assign, admin, as: RoleAssignment.self)
             }
             func request(_ user: String) -> CreateApiKeyRequest {
                 CreateApiKeyRequest(displayName: "k", permissions: ["tenancy.*"], userID: user)

@@ -28,7 +28,7 @@ final class TestServer: Sendable {
         self.database = database
         self.platformKey = platformKey
         group = try EventLoopGroup(count: loops)
-        var options = ServerOptions(host: "127.0.0.1", port: 0, database: database.address)
+        var options = ServerOptions(host: "127.0.0.1", port: 0, database: database.address, encryptionKey: testEncryptionKey)
         options.admin = ("127.0.0.1", 0)
         options.platformKey = platformKey
         var log = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -71,16 +71,27 @@ final class TestServer: Sendable {
         try await response(method, request, token, as: answer, metadata: metadata).message
     }
 
+    /// Calls a method of AccessService.
+    func access<Answer: Message>(
+        _ method: String,
+        _ request: some Message,
+        _ token: String?,
+        as answer: Answer.Type = Answer.self
+    ) async throws -> Answer {
+        try await response(method, request, token, service: "trellis.tenancy.v1.AccessService", as: answer).message
+    }
+
     func response<Answer: Message>(
         _ method: String,
         _ request: some Message,
         _ token: String?,
+        service: String = "trellis.tenancy.v1.TenancyService",
         as: Answer.Type = Answer.self,
         metadata: Metadata = Metadata()
     ) async throws -> Response<Answer> {
         var options = CallOptions(metadata: metadata, timeout: .seconds(20))
         if let token { options.metadata.append("authorization", "Bearer \(token)") }
-        return try await channel.unaryResponse("/trellis.tenancy.v1.TenancyService/\(method)", request, options)
+        return try await channel.unaryResponse("/\(service)/\(method)", request, options)
     }
 
     /// Makes a tenant and its administrator key.
@@ -96,6 +107,26 @@ final class TestServer: Sendable {
             platformKey
         )
         return (tenant, key.secret)
+    }
+
+    /// Makes a user, gives them roles (on a site, where one is named), and makes a key that acts for them.
+    func user(
+        _ name: String,
+        roles: [(role: String, site: String)],
+        _ admin: String
+    ) async throws -> (user: User, key: String) {
+        let user: User = try await call(
+            "CreateUser",
+            CreateUserRequest(email: "\(name)@example.com", displayName: name),
+            admin
+        )
+        for (role, site) in roles {
+            let request = AssignRoleRequest(userID: user.id, role: role, siteID: site)
+            _ = try await access("AssignRole", request, admin, as: RoleAssignment.self)
+        }
+        let request = CreateApiKeyRequest(displayName: name, permissions: ["*"], userID: user.id)
+        let key: ApiKey = try await call("CreateApiKey", request, admin)
+        return (user, key.secret)
     }
 
     /// Asks the admin port.

@@ -6,7 +6,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from . import baseline, c_messages, descriptors, layout, swift_client, swift_messages, swift_services
+from . import authorization, baseline, c_messages, descriptors, layout, swift_client, swift_messages, swift_services
 from .layout import Layout
 from .output import GenerationError, Output
 
@@ -23,6 +23,8 @@ def generate(where: Layout, server) -> Output:
         swift_services.generate(api, where, out)
     if where.clients:
         swift_client.generate(api, where, out)
+    if where.documents:
+        authorization.generate(api, where, out)
     if server and where.core:
         from . import sql_swift  # here, so that --no-sql needs no psycopg
         with server(where) as database:

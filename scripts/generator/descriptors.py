@@ -132,6 +132,7 @@ class Service:
     file: str
     comment: str
     methods: list[Method]
+    permissions: list  # trellis.options.v1.Permission
 
 
 @dataclass
@@ -212,6 +213,8 @@ class Options:
         cls = message_factory.GetMessageClass(self.pool.FindMessageTypeByName(f"google.protobuf.{kind}"))
         message_factory.GetMessageClass(extension.message_type)
         parsed = cls.FromString(options.SerializeToString())
+        if extension.is_repeated if hasattr(extension, "is_repeated") else extension.label == extension.LABEL_REPEATED:
+            return list(parsed.Extensions[extension])
         return parsed.Extensions[extension] if parsed.HasExtension(extension) else None
 
 
@@ -245,6 +248,7 @@ def read(
     if is_released:
         return api
     _check_names(api)
+    _check_permissions(api)
     for file in api.own_files():
         for message in api.all_messages(file):
             _check_recursion(message, [])
@@ -321,7 +325,8 @@ def _fill(api: API, file: File, options: Options) -> None:
     for enum in [e for e in api.enums.values() if e.file == file.path and file.is_ours]:
         _check_enum(file, enum)
     for i, proto in enumerate(file.proto.service):
-        service = Service(f"{file.package}.{proto.name}", proto.name, file.path, comments[[6, i]], [])
+        service = Service(f"{file.package}.{proto.name}", proto.name, file.path, comments[[6, i]], [],
+                          options.extension(proto.options, "ServiceOptions", "trellis.options.v1.permissions") or [])
         for j, m in enumerate(proto.method):
             method = Method(
                 m.name, comments[[6, i, 2, j]], api.messages[m.input_type[1:]], api.messages[m.output_type[1:]],
@@ -361,6 +366,32 @@ def _check_method(file: File, service: Service, method: Method) -> None:
             " SCOPE_PUBLIC or SCOPE_AUTHENTICATED")
     if policy.effect == 2 and not any(f.name == "request_id" for f in method.input.fields):
         raise GenerationError(f"{where} writes, but {method.input.full_name} has no request_id; add string request_id")
+
+
+def _check_permissions(api: API) -> None:
+    services = [s for file in api.files if file.is_ours for s in file.services]
+    declared: dict[str, str] = {}
+    for service in services:
+        for permission in service.permissions:
+            where = f"{service.file}: permission \"{permission.name}\" of {service.name}"
+            if not permission.name or not permission.description:
+                raise GenerationError(f"{where} has no name or no description; give it both")
+            if permission.name in declared:
+                raise GenerationError(f"{where} is declared by {declared[permission.name]}, too; declare it once")
+            declared[permission.name] = service.name
+    for service in services:
+        for method in service.methods:
+            where = f"{service.file}: rpc {service.name}.{method.name}"
+            for name in (method.policy.permission, method.policy.personal_permission):
+                if name and name not in declared:
+                    raise GenerationError(
+                        f"{where} needs the permission \"{name}\", which no service declares; add option"
+                        " (trellis.options.v1.permissions) to the service")
+            site = method.policy.site_field
+            if site and not any(f.name == site and f.type == F.TYPE_STRING and not f.repeated
+                                for f in method.input.fields):
+                raise GenerationError(
+                    f"{where} has the site_field \"{site}\", which is no string field of {method.input.full_name}")
 
 
 def _check_names(api: API) -> None:

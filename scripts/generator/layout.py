@@ -17,6 +17,8 @@ class Layout:
     core: str | None = "Sources/Core"
     # Folders of proto files whose C and Swift come from the project's own modules, imported where they are needed.
     provided: tuple[Path, ...] = field(default=())
+    # Whether the contract has documents of its own.
+    documents: bool = False
 
     @property
     def protos(self) -> Path:
@@ -24,7 +26,7 @@ class Layout:
 
 
 def project(root: Path) -> Layout:
-    return Layout(root)
+    return Layout(root, documents=True)
 
 
 def fixture(root: Path) -> Layout:

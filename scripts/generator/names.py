@@ -8,6 +8,7 @@ RENAMED = {
     "google.protobuf.Any": "AnyMessage",
     "google.rpc.Status": "RPCStatus",
     "trellis.options.v1.Policy": "MethodPolicy",
+    "trellis.options.v1.Permission": "PermissionDeclaration",
     "trellis.options.v1.Scope": "PolicyScope",
     "trellis.options.v1.Effect": "PolicyEffect",
     "trellis.options.v1.Rules": "FieldRules",

@@ -52,9 +52,21 @@ def policy(m: Method) -> str:
     p = m.policy
     scope = p.DESCRIPTOR.fields_by_name["scope"].enum_type.values_by_number[p.scope].name
     effect = p.DESCRIPTOR.fields_by_name["effect"].enum_type.values_by_number[p.effect].name
-    return (f'MethodPolicy(\n                permission: "{p.permission}", scope: .{names.enum_case("Scope", scope)},'
-            f' effect: .{names.enum_case("Effect", effect)},\n                idempotent: {str(p.idempotent).lower()},'
-            f" audited: {str(p.audited).lower()})")
+    parts = [f'permission: "{p.permission}"', f'scope: .{names.enum_case("Scope", scope)}',
+             f'effect: .{names.enum_case("Effect", effect)}', f"idempotent: {str(p.idempotent).lower()}",
+             f"audited: {str(p.audited).lower()}"]
+    # What most policies leave at its default is left out.
+    for field in p.DESCRIPTOR.fields[len(parts):]:
+        value = getattr(p, field.name)
+        if not value:
+            continue
+        if field.enum_type:
+            text = "." + names.enum_case(field.enum_type.name, field.enum_type.values_by_number[value].name)
+        else:
+            text = str(value).lower() if isinstance(value, bool) else f'"{value}"'
+        parts.append(f"{names.camel(field.name)}: {text}")
+    rest = "".join(f",\n                {', '.join(parts[i:i + 2])}" for i in range(3, len(parts), 2))
+    return f"MethodPolicy(\n                {', '.join(parts[:3])}{rest})"
 
 
 def _registration(service: Service, m: Method) -> str:
@@ -62,6 +74,15 @@ def _registration(service: Service, m: Method) -> str:
     if m.server_streaming:
         return (f"        serverStreaming(\n            {path},\n            {policy(m)}\n        ) {{ (request: {m.input.swift},"
                 f" responses: ResponseWriter<{m.output.swift}>, context) in\n"
-                f"            try await service.{m.swift}(request, responses, context)\n        }}\n")
+                f"{_site_check(m)}            try await service.{m.swift}(request, responses, context)\n        }}\n")
     return (f"        unary(\n            {path},\n            {policy(m)}\n        ) {{ (request: {m.input.swift}, context) in\n"
-            f"            try await service.{m.swift}(request, context)\n        }}\n")
+            f"{_site_check(m)}            {'return ' if m.policy.site_field else ''}try await service.{m.swift}(request, context)\n"
+            f"        }}\n")
+
+
+def _site_check(m: Method) -> str:
+    """Asks for the permission on the site that the request names, where the policy names the field."""
+    if not m.policy.site_field:
+        return ""
+    field = next(f for f in m.input.fields if f.name == m.policy.site_field)
+    return f"            try context.checkSite(request.{names.escaped(field.swift)})\n"

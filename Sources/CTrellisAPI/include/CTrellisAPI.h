@@ -16,6 +16,7 @@
 #include "trellis/options/v1/options.pb-c.h"
 #include "trellis/reference/v1/reference.pb-c.h"
 #include "trellis/search/v1/search.pb-c.h"
+#include "trellis/tenancy/v1/access.pb-c.h"
 #include "trellis/tenancy/v1/tenancy.pb-c.h"
 
 /* A proto file as a serialized google.protobuf.FileDescriptorProto. */
@@ -62,6 +63,7 @@ static inline const void *_Nonnull grpc__reflection__v1__list_service_response__
 static inline const void *_Nonnull grpc__reflection__v1__server_reflection_request__descriptor_address(void) { return &grpc__reflection__v1__server_reflection_request__descriptor; }
 static inline const void *_Nonnull grpc__reflection__v1__server_reflection_response__descriptor_address(void) { return &grpc__reflection__v1__server_reflection_response__descriptor; }
 static inline const void *_Nonnull grpc__reflection__v1__service_response__descriptor_address(void) { return &grpc__reflection__v1__service_response__descriptor; }
+static inline const void *_Nonnull trellis__options__v1__permission__descriptor_address(void) { return &trellis__options__v1__permission__descriptor; }
 static inline const void *_Nonnull trellis__options__v1__policy__descriptor_address(void) { return &trellis__options__v1__policy__descriptor; }
 static inline const void *_Nonnull trellis__options__v1__rules__descriptor_address(void) { return &trellis__options__v1__rules__descriptor; }
 static inline const void *_Nonnull trellis__reference__v1__abandon_release_request__descriptor_address(void) { return &trellis__reference__v1__abandon_release_request__descriptor; }
@@ -116,26 +118,58 @@ static inline const void *_Nonnull trellis__search__v1__search_response__descrip
 static inline const void *_Nonnull trellis__search__v1__snippet__descriptor_address(void) { return &trellis__search__v1__snippet__descriptor; }
 static inline const void *_Nonnull trellis__search__v1__text_range__descriptor_address(void) { return &trellis__search__v1__text_range__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__api_key__descriptor_address(void) { return &trellis__tenancy__v1__api_key__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__assign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__assign_role_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__check_bulk_request__descriptor_address(void) { return &trellis__tenancy__v1__check_bulk_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__check_bulk_response__descriptor_address(void) { return &trellis__tenancy__v1__check_bulk_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__check_request__descriptor_address(void) { return &trellis__tenancy__v1__check_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__check_response__descriptor_address(void) { return &trellis__tenancy__v1__check_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__create_api_key_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__create_role_request__descriptor_address(void) { return &trellis__tenancy__v1__create_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_site_request__descriptor_address(void) { return &trellis__tenancy__v1__create_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__create_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_user_request__descriptor_address(void) { return &trellis__tenancy__v1__create_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__delete_role_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_role_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__delete_user_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__get_role_request__descriptor_address(void) { return &trellis__tenancy__v1__get_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_site_request__descriptor_address(void) { return &trellis__tenancy__v1__get_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__get_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_user_request__descriptor_address(void) { return &trellis__tenancy__v1__get_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__invitation__descriptor_address(void) { return &trellis__tenancy__v1__invitation__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__invite_user_request__descriptor_address(void) { return &trellis__tenancy__v1__invite_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__issue_tenant_key_request__descriptor_address(void) { return &trellis__tenancy__v1__issue_tenant_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_api_keys_request__descriptor_address(void) { return &trellis__tenancy__v1__list_api_keys_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_api_keys_response__descriptor_address(void) { return &trellis__tenancy__v1__list_api_keys_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_effective_permissions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_effective_permissions_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_effective_permissions_response__descriptor_address(void) { return &trellis__tenancy__v1__list_effective_permissions_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_invitations_request__descriptor_address(void) { return &trellis__tenancy__v1__list_invitations_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_invitations_response__descriptor_address(void) { return &trellis__tenancy__v1__list_invitations_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_permissions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_permissions_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_permissions_response__descriptor_address(void) { return &trellis__tenancy__v1__list_permissions_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_request__descriptor_address(void) { return &trellis__tenancy__v1__list_role_assignments_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_response__descriptor_address(void) { return &trellis__tenancy__v1__list_role_assignments_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_roles_request__descriptor_address(void) { return &trellis__tenancy__v1__list_roles_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_roles_response__descriptor_address(void) { return &trellis__tenancy__v1__list_roles_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_sites_request__descriptor_address(void) { return &trellis__tenancy__v1__list_sites_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_sites_response__descriptor_address(void) { return &trellis__tenancy__v1__list_sites_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_tenants_request__descriptor_address(void) { return &trellis__tenancy__v1__list_tenants_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_tenants_response__descriptor_address(void) { return &trellis__tenancy__v1__list_tenants_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_users_request__descriptor_address(void) { return &trellis__tenancy__v1__list_users_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_users_response__descriptor_address(void) { return &trellis__tenancy__v1__list_users_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__permission__descriptor_address(void) { return &trellis__tenancy__v1__permission__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__resume_user_request__descriptor_address(void) { return &trellis__tenancy__v1__resume_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_api_key_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__revoke_invitation_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_invitation_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__role__descriptor_address(void) { return &trellis__tenancy__v1__role__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__role_assignment__descriptor_address(void) { return &trellis__tenancy__v1__role_assignment__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__role_grant__descriptor_address(void) { return &trellis__tenancy__v1__role_grant__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__site__descriptor_address(void) { return &trellis__tenancy__v1__site__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__suspend_user_request__descriptor_address(void) { return &trellis__tenancy__v1__suspend_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__tenant__descriptor_address(void) { return &trellis__tenancy__v1__tenant__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__unassign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__unassign_role_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__undelete_user_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__update_role_request__descriptor_address(void) { return &trellis__tenancy__v1__update_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_site_request__descriptor_address(void) { return &trellis__tenancy__v1__update_site_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__update_user_request__descriptor_address(void) { return &trellis__tenancy__v1__update_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__user__descriptor_address(void) { return &trellis__tenancy__v1__user__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__who_am_irequest__descriptor_address(void) { return &trellis__tenancy__v1__who_am_irequest__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__who_am_iresponse__descriptor_address(void) { return &trellis__tenancy__v1__who_am_iresponse__descriptor; }

@@ -139,7 +139,7 @@ extension DomainError {
         case .wrongCredentialKind(.platform):
             "this needs the platform's credential"
         case .escalation(let permissions):
-            "a key cannot be given permissions that its maker does not hold: \(permissions.joined(separator: ", "))"
+            "nobody can give away permissions that they do not hold there: \(permissions.joined(separator: ", "))"
         case .resourceExhausted(let exhaustion):
             exhaustion.description
         }

@@ -9,25 +9,42 @@ public struct Scope: Sendable {
     public let tenant: UUID
     /// Who acts.
     public let actor: Actor
-    /// What the credential may do.
-    public let permissions: PermissionSet
+    /// What the credential may do, and where.
+    public let grants: Grants
     /// What every batch of the call sets, for its own transaction only: the role, the tenant.
     public let settings: SessionSettings
 
     /// Makes the scope of an actor.
-    public init(tenant: UUID, actor: Actor, permissions: PermissionSet) {
+    public init(tenant: UUID, actor: Actor, grants: Grants) {
         precondition((tenant == .zero) == actor.isPlatform, "the platform, and only the platform, has no tenant")
         self.tenant = tenant
         self.actor = actor
-        self.permissions = permissions
+        self.grants = grants
         settings = actor.isPlatform ? Self.platformSettings : Self.settings(tenant: tenant)
     }
 
-    private init(tenant: UUID, actor: Actor, permissions: PermissionSet, settings: SessionSettings) {
+    private init(tenant: UUID, actor: Actor, grants: Grants, settings: SessionSettings) {
         self.tenant = tenant
         self.actor = actor
-        self.permissions = permissions
+        self.grants = grants
         self.settings = settings
+    }
+
+    /// Refuses a caller who does not hold a permission on a site, or, with nil, on the whole tenant.
+    public func require(_ permission: String, site: UUID? = nil) throws(DomainError) {
+        guard grants.holds(permission, site: site) else { throw .permissionDenied(permission: permission) }
+    }
+
+    /// The sites on which the caller holds a permission; nil for all of them.
+    public func sites(holding permission: String) -> [UUID]? {
+        guard !grants.tenant.contains(permission) else { return nil }
+        return grants.sites.filter { $0.value.contains(permission) }.map(\.key)
+    }
+
+    /// Refuses to give away, on a site or on the whole tenant, what the caller does not hold there.
+    public func requireCovering(_ patterns: [String], site: UUID? = nil) throws(DomainError) {
+        let beyond = patterns.filter { !grants.covers($0, site: site) }
+        guard beyond.isEmpty else { throw .escalation(permissions: beyond) }
     }
 
     /// The scope for methods that serve tenants and the platform alike: the platform then works as the zero tenant,
@@ -35,7 +52,7 @@ public struct Scope: Sendable {
     /// stays.
     public var publishing: Scope {
         guard isPlatform else { return self }
-        return Scope(tenant: .zero, actor: actor, permissions: permissions, settings: Self.settings(tenant: .zero))
+        return Scope(tenant: .zero, actor: actor, grants: grants, settings: Self.settings(tenant: .zero))
     }
 
     /// Whether the call sees all tenants.
@@ -58,7 +75,7 @@ public enum Actor: Hashable, Sendable {
     case platform(key: UUID)
     /// A program, by an API key of its tenant.
     case service(key: UUID)
-    /// A user, by an API key that acts on their behalf.
+    /// A user, by an API key that acts on their behalf or a session of theirs.
     case user(UUID, key: UUID)
 
     /// The id of the credential: what request ids are scoped to and audit events name.

@@ -18,15 +18,25 @@ public struct WriteCall: Sendable {
     public var callID: String
     /// Whether the call leaves an audit event.
     public var isAudited: Bool
+    /// What personal data is kept under.
+    public var keyring: Keyring
     /// The time by which the caller wants an answer, in nanoseconds of `EventLoop.now`.
     public var deadline: UInt64?
 
     /// Takes the parts.
-    public init(scope: Scope, method: String, callID: String, isAudited: Bool, deadline: UInt64? = nil) {
+    public init(
+        scope: Scope,
+        method: String,
+        callID: String,
+        isAudited: Bool,
+        keyring: Keyring,
+        deadline: UInt64? = nil
+    ) {
         self.scope = scope
         self.method = method
         self.callID = callID
         self.isAudited = isAudited
+        self.keyring = keyring
         self.deadline = deadline
     }
 }
@@ -39,6 +49,52 @@ public struct Work {
     public let scope: Scope
     /// The tenant whose audit trail tells of this call: the caller's, unless a platform call is about another.
     public let auditTenant: UUID
+    /// What personal data is kept under.
+    public let keyring: Keyring
+    /// What the call has done that others must know of once it is committed.
+    let effects = WriteEffects()
+
+    /// Says that what decides about who may do what has changed, so that no server goes on as before: to be called by
+    /// every use case that changes roles, users, tenants or credentials.
+    ///
+    /// - Parameter tenant: whose access it is; by default the tenant that the call is about.
+    public func changesAccess(of tenant: UUID? = nil) async throws {
+        let tenant = tenant ?? auditTenant
+        let bumped = try await transaction.run(AccessEpochBump(tenantID: tenant))
+        effects.access[tenant] = bumped.certain.epoch
+    }
+
+    /// Makes the key of somebody whom personal data will be kept about.
+    public func makeSubject(_ id: UUID) async throws -> SubjectKey {
+        let made = keyring.makeSubject(id)
+        _ = try await transaction.run(
+            SubjectKeyInsert(tenantID: scope.tenant, subjectID: id, sealedKey: made.sealed)
+        )
+        return made.key
+    }
+
+    /// The key of somebody; nil once they were erased.
+    public func subject(_ id: UUID) async throws -> SubjectKey? {
+        let row = try await transaction.run(SubjectKeyGet(tenantID: scope.tenant, subjectID: id))
+        return try keyring.subject(id, sealed: row?.sealedKey)
+    }
+}
+
+/// What a call has done that others must know of once it is committed. Confined to its loop.
+final class WriteEffects {
+    /// The tenants of which it changed who may do what, each with its new epoch.
+    var access: [UUID: Int64] = [:]
+}
+
+/// What has come of a call that changes something.
+public struct Written<Response> {
+    /// The answer.
+    public let response: Response
+    /// The tenants of which it changed who may do what, each with its new epoch: whoever answers the call waits until all
+    /// servers know.
+    public let access: [UUID: Int64]
+    /// Whether the answer is that of an earlier call with the same request_id, and this one has done nothing.
+    public let isReplay: Bool
 }
 
 extension Database {
@@ -58,7 +114,7 @@ extension Database {
         _ call: WriteCall,
         auditTenant: UUID? = nil,
         _ body: (Work) async throws -> Response
-    ) async throws -> Response {
+    ) async throws -> Written<Response> {
         var settings = call.scope.settings
         settings.deadline = call.deadline
         var attempt = 1
@@ -68,7 +124,8 @@ extension Database {
                     let work = Work(
                         transaction: transaction,
                         scope: call.scope,
-                        auditTenant: auditTenant ?? call.scope.tenant
+                        auditTenant: auditTenant ?? call.scope.tenant,
+                        keyring: call.keyring
                     )
                     return try await work.perform(request, call, body)
                 }
@@ -85,13 +142,15 @@ extension Work {
         _ request: Request,
         _ call: WriteCall,
         _ body: (Work) async throws -> Response
-    ) async throws -> Response {
+    ) async throws -> Written<Response> {
         let outcome = request.requestID.isEmpty ? nil : Outcome(request, call)
-        if let outcome, let earlier: Response = try await outcome.claim(transaction) { return earlier }
+        if let outcome, let earlier: Response = try await outcome.claim(transaction) {
+            return Written(response: earlier, access: [:], isReplay: true)
+        }
         let response = try await body(self)
         if call.isAudited { _ = try await transaction.run(audit(request, call)) }
         if let outcome { try await outcome.complete(transaction, response) }
-        return response
+        return Written(response: response, access: effects.access, isReplay: false)
     }
 
     private func audit<Request: WriteRequest>(_ request: Request, _ call: WriteCall) -> AuditEventInsert {

@@ -17,7 +17,11 @@ public enum Admission {
     }
 
     /// Looks a credential up; nil when it is unknown, expired or revoked. On the database's loop.
-    public static func admit(_ credential: Credential, _ database: Database) async throws(PostgresError) -> Admitted? {
+    public static func admit(
+        _ credential: Credential,
+        _ database: Database,
+        _ catalogue: PermissionCatalogue
+    ) async throws(PostgresError) -> Admitted? {
         switch credential.owner {
         case .platform:
             guard
@@ -27,19 +31,28 @@ public enum Admission {
                 ),
                 constantTimeEqual(row.secretHash, credential.hash)
             else { return nil }
-            let scope = Scope(tenant: .zero, actor: .platform(key: credential.key), permissions: PermissionSet(["*"]))
+            let grants = Grants(tenant: PermissionSet(["*"]))
+            let scope = Scope(tenant: .zero, actor: .platform(key: credential.key), grants: grants)
             return Admitted(scope: scope, expires: nil)
         case .tenant(let tenant):
-            guard
-                let row = try await database.run(
-                    ApiKeyCredential(tenantID: tenant, apiKeyID: credential.key),
-                    Scope.settings(tenant: tenant)
-                ),
-                constantTimeEqual(row.secretHash, credential.hash)
-            else { return nil }
-            let actor: Actor =
-                if let user = row.userID { .user(user, key: credential.key) } else { .service(key: credential.key) }
-            let scope = Scope(tenant: tenant, actor: actor, permissions: PermissionSet(row.permissions))
+            let (found, roles) = try await database.run(
+                ApiKeyCredential(tenantID: tenant, apiKeyID: credential.key),
+                ApiKeyUserGrants(tenantID: tenant, apiKeyID: credential.key),
+                settings: Scope.settings(tenant: tenant)
+            )
+            guard let row = found, constantTimeEqual(row.secretHash, credential.hash) else { return nil }
+            let own = PermissionSet(row.permissions)
+            let scope =
+                if let user = row.userID {
+                    Scope(
+                        tenant: tenant,
+                        actor: .user(user, key: credential.key),
+                        // What its user loses, the key loses.
+                        grants: catalogue.grants(roles).limited(to: own)
+                    )
+                } else {
+                    Scope(tenant: tenant, actor: .service(key: credential.key), grants: Grants(tenant: own))
+                }
             return Admitted(scope: scope, expires: row.expireTime)
         }
     }
@@ -61,7 +74,18 @@ public enum Admission {
             PlatformKeyInsert(platformKeyID: credential.key, displayName: "first", secretHash: credential.hash),
             Scope.platformSettings
         )
-        return try await admit(credential, database) != nil
+        return try await admit(credential, database, PermissionCatalogue([], platform: [])) != nil
+    }
+
+    /// Refuses a keyring with another root key than the one that the database was first used with. On the database's loop.
+    ///
+    /// Throws ``KeyringError/otherRoot`` or `PostgresError`.
+    public static func check(_ keyring: Keyring, _ database: Database) async throws {
+        let name = "keyring_fingerprint"
+        let insert = ServerSecretInsert(secretName: name, value: keyring.fingerprint)
+        _ = try await database.run(insert, Scope.platformSettings)
+        let row = try await database.run(ServerSecretGet(secretName: name), Scope.platformSettings)
+        guard row.map({ constantTimeEqual($0.value, keyring.fingerprint) }) == true else { throw KeyringError.otherRoot }
     }
 
     /// The key that all servers of this database seal page tokens with; made when there is none. On the database's loop.

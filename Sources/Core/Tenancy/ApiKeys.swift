@@ -15,8 +15,7 @@ public enum ApiKeys {
         _ catalogue: PermissionCatalogue
     ) async throws -> ApiKey {
         try catalogue.check(request.permissions, field: "permissions")
-        let beyond = request.permissions.filter { !work.scope.permissions.covers($0) }
-        guard beyond.isEmpty else { throw DomainError.escalation(permissions: beyond) }
+        try work.scope.requireCovering(request.permissions)
         // A key that acts for a user makes keys that act for the same user only.
         let user = try UUID.optional(request.userID, field: "user_id")
         if let own = work.scope.actor.user, user != own {

@@ -9,10 +9,11 @@ public enum Identity {
     public static func whoAmI(
         _ scope: Scope,
         _ database: Database,
-        _ catalogue: PermissionCatalogue
+        _ catalogue: PermissionCatalogue,
+        _ keyring: Keyring
     ) async throws -> WhoAmIResponse {
         var response = WhoAmIResponse()
-        response.permissions = catalogue.expand(scope.permissions, platform: scope.isPlatform)
+        response.permissions = catalogue.expand(scope.grants.tenant, platform: scope.isPlatform)
         let user = scope.actor.user
         switch scope.actor {
         case .platform:
@@ -23,13 +24,16 @@ public enum Identity {
         case .user:
             response.kind = .user
         }
-        (response.tenant, response.apiKey, response.user) = try await database.run(
+        let row: UserRow?
+        (response.tenant, response.apiKey, row) = try await database.run(
             TenantGet(tenantID: scope.tenant),
             ApiKeyGet(tenantID: scope.tenant, apiKeyID: scope.actor.id),
             // No user has the zero UUID.
             UserGet(tenantID: scope.tenant, userID: user ?? .zero),
             settings: scope.settings
         )
+        // Everybody sees themselves.
+        response.user = try row?.user(.whole(keyring))
         return response
     }
 }

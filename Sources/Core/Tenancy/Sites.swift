@@ -1,6 +1,6 @@
 public import Domain
 public import Postgres
-internal import Primitives
+public import Primitives
 public import TrellisAPI
 
 /// What can be done with the sites of a tenant.
@@ -29,12 +29,21 @@ public enum Sites {
             .orNotFound("site", id)
     }
 
-    /// Returns a page of the sites.
-    public static func list(_ page: Page, _ scope: Scope, _ database: Database) async throws -> ListSitesResponse {
-        let rows = try await database.run(
-            SiteList(tenantID: scope.tenant, after: page.after, count: Int64(page.count)),
-            scope.settings
-        )
+    /// Returns a page of the sites: of those among `sites`, or, with nil, of all.
+    public static func list(
+        _ page: Page,
+        of sites: [UUID]?,
+        _ scope: Scope,
+        _ database: Database
+    ) async throws -> ListSitesResponse {
+        let (tenant, after, count) = (scope.tenant, try page.after, Int64(page.count))
+        let rows: [Site]
+        if let sites {
+            let query = SiteListAmong(tenantID: tenant, sites: sites, after: after, count: count)
+            rows = try await database.run(query, scope.settings)
+        } else {
+            rows = try await database.run(SiteList(tenantID: tenant, after: after, count: count), scope.settings)
+        }
         var response = ListSitesResponse()
         (response.sites, response.nextPageToken) = page.cut(rows, id: \.id)
         return response

@@ -172,7 +172,13 @@ struct DescriptorReader {
                 )
             )
         }
-        return ServiceDescriptor(fullName: fullName, comment: comments[path] ?? "", methods: methods, file: self.path)
+        return ServiceDescriptor(
+            fullName: fullName,
+            comment: comments[path] ?? "",
+            methods: methods,
+            file: self.path,
+            options: Array(Self.parts(fields, 3).joined())
+        )
     }
 
     private mutating func extending(_ bytes: ArraySlice<UInt8>, _ scope: String) throws(WireError) {

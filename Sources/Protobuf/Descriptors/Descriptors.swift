@@ -127,9 +127,14 @@ public struct ServiceDescriptor: Sendable {
     public let methods: [MethodDescriptor]
     /// The path of its file.
     public let file: String
+    /// The serialized google.protobuf.ServiceOptions.
+    public let options: [UInt8]
 
     /// The name without the package.
     public var name: String { String(fullName.split(separator: ".").last ?? "") }
+
+    /// The serialized values of a repeated extension of the service's options, such as our permissions.
+    public func options(_ number: Int) -> [[UInt8]] { findAllBytes(number, in: options) }
 }
 
 /// A method of a service.

@@ -104,11 +104,14 @@ extension WireReader.Value {
 /// Finds a field in a serialized message, such as an extension in the options of a descriptor.
 ///
 /// - Returns: the bytes of the last field of that number, or nil when there is none or the message is malformed.
-func findBytes(_ number: Int, in message: [UInt8]) -> [UInt8]? {
+func findBytes(_ number: Int, in message: [UInt8]) -> [UInt8]? { findAllBytes(number, in: message).last }
+
+/// Finds a repeated field in a serialized message: the bytes of each of its elements; none when the message is malformed.
+func findAllBytes(_ number: Int, in message: [UInt8]) -> [[UInt8]] {
     var reader = WireReader(message)
-    var found: [UInt8]?
+    var found: [[UInt8]] = []
     while let field = try? reader.nextField() {
-        if field.number == number, let bytes = field.value.bytes { found = Array(bytes) }
+        if field.number == number, let bytes = field.value.bytes { found.append(Array(bytes)) }
     }
     return found
 }

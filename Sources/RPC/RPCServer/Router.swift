@@ -82,11 +82,9 @@ public final class Router: @unchecked Sendable {
         // Inlinable, so that the closure is made for the types at hand and decodes without looking them up.
         add(path, .unary, attributes) { context in
             do {
+                let passed = try context.interceptAtOnce()
+                if passed < context.interceptorCount { try await context.intercept(after: passed) }
                 let request = try context.decodeRequest(Request.self)
-                if context.interceptorCount > 0 {
-                    let passed = try context.interceptAtOnce(request)
-                    if passed < context.interceptorCount { try await context.intercept(request, after: passed) }
-                }
                 context.finish(try await handler(request, context).serialized(prefix: MessageFraming.prefixBytes))
             } catch {
                 context.fail(error)
@@ -102,11 +100,9 @@ public final class Router: @unchecked Sendable {
     ) {
         add(path, .serverStreaming, attributes) { context in
             do {
+                let passed = try context.interceptAtOnce()
+                if passed < context.interceptorCount { try await context.intercept(after: passed) }
                 let request = try context.decodeRequest(Request.self)
-                if context.interceptorCount > 0 {
-                    let passed = try context.interceptAtOnce(request)
-                    if passed < context.interceptorCount { try await context.intercept(request, after: passed) }
-                }
                 try await handler(request, ResponseWriter(context), context)
                 context.finish()
             } catch {
@@ -123,8 +119,8 @@ public final class Router: @unchecked Sendable {
     ) {
         add(path, .clientStreaming, attributes) { context in
             do {
-                let passed = try context.interceptAtOnce(nil)
-                if passed < context.interceptorCount { try await context.intercept(nil, after: passed) }
+                let passed = try context.interceptAtOnce()
+                if passed < context.interceptorCount { try await context.intercept(after: passed) }
                 let response = try await handler(RequestStream(context), context)
                 context.finish(response.serialized(prefix: MessageFraming.prefixBytes))
             } catch {
@@ -143,8 +139,8 @@ public final class Router: @unchecked Sendable {
     ) {
         add(path, .bidirectional, attributes) { context in
             do {
-                let passed = try context.interceptAtOnce(nil)
-                if passed < context.interceptorCount { try await context.intercept(nil, after: passed) }
+                let passed = try context.interceptAtOnce()
+                if passed < context.interceptorCount { try await context.intercept(after: passed) }
                 try await handler(RequestStream(context), ResponseWriter(context), context)
                 context.finish()
             } catch {

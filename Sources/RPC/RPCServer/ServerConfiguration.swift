@@ -39,6 +39,8 @@ public struct ServerConfiguration: Sendable {
     public var compressedBytesMin = 1024
     /// What every call passes through, in this order.
     public var interceptors: [any ServerInterceptor] = []
+    /// Who hears how every call ended, in this order.
+    public var observers: [any CallObserver] = []
     /// Knows the methods' messages in JSON, so that unary methods can be called by the Connect protocol; nil refuses such
     /// calls.
     public var transcoder: (any JSONTranscoder)?

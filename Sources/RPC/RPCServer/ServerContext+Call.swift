@@ -74,16 +74,22 @@ extension ServerContext {
 
     // MARK: For the routes
 
-    /// The request of a method that takes one.
+    /// The request of a method that takes one, within the rules of its proto file.
     @inlinable func decodeRequest<Request: Message>(_: Request.Type) throws -> Request {
-        guard coding == nil else { return try decodeCodedRequest(Request.self) }
-        do throws(WireError) {
-            let request = try Request(serialized: requestBytes())
+        let request: Request
+        if coding == nil {
+            do throws(WireError) {
+                request = try Request(serialized: requestBytes())
+            } catch {
+                throw MalformedRequest(message: Request.fullName, error: error)
+            }
             releaseRequest()
-            return request
-        } catch {
-            throw MalformedRequest(message: Request.fullName, error: error)
+        } else {
+            request = try decodeCodedRequest(Request.self)
         }
+        let violations = request.violations()
+        guard violations.isEmpty else { throw InvalidRequest(violations) }
+        return request
     }
 
     /// The request of a method that takes one, when it did not come as plain protobuf.
@@ -115,17 +121,17 @@ extension ServerContext {
     /// Asks the interceptors that need not wait, up to the first that must.
     ///
     /// - Returns: how many have let the call through.
-    @usableFromInline func interceptAtOnce(_ request: (any Message)?) throws -> Int {
-        try connection.interceptors.ask(request, self)
+    @usableFromInline func interceptAtOnce() throws -> Int {
+        try connection.interceptors.ask(self)
     }
 
     /// Asks the interceptors after the first `passed` ones, of which the first must wait.
-    @usableFromInline func intercept(_ request: (any Message)?, after passed: Int) async throws {
+    @usableFromInline func intercept(after passed: Int) async throws {
         var isFirst = true
         for interceptor in connection.interceptors.gates.dropFirst(passed) {
-            if !isFirst, try interceptor.willHandleAtOnce(request, self) { continue }
+            if !isFirst, try interceptor.willHandleAtOnce(self) { continue }
             isFirst = false
-            try await interceptor.willHandle(request, self)
+            try await interceptor.willHandle(self)
             if isFinished { throw CancellationError() }
         }
     }
@@ -161,6 +167,7 @@ extension ServerContext {
         default:
             if let converted = connection.configuration.convertError(error, self) { return fail(converted) }
             if let malformed = error as? MalformedRequest { return fail(malformed.rpcError) }
+            if let invalid = error as? InvalidRequest { return fail(invalid.rpcError) }
             connection.configuration.reportFault(error, self)
             end(Status(.internal, "internal error; request id \(requestID)"))
         }

@@ -4,6 +4,176 @@
 internal import CTrellisAPI
 public import Protobuf
 
+/// The roles that every tenant has, from the least to the greatest; each holds what those before it hold.
+public enum SystemRole: GeneratedEnum {
+    /// No system role holds it.
+    case unspecified
+    /// Works with what the tenant has.
+    case member
+    /// Changes what the tenant works with.
+    case manager
+    /// Administers people, credentials and settings.
+    case admin
+    /// Holds everything; the last owner of a tenant stays.
+    case owner
+    /// A number that this version has no name for.
+    case unrecognized(Int32)
+
+    /// The value of that number.
+    public init(rawValue: Int32) {
+        switch rawValue {
+        case 0: self = .unspecified
+        case 1: self = .member
+        case 2: self = .manager
+        case 3: self = .admin
+        case 4: self = .owner
+        default: self = .unrecognized(rawValue)
+        }
+    }
+
+    /// The number on the wire.
+    public var rawValue: Int32 {
+        switch self {
+        case .unspecified: 0
+        case .member: 1
+        case .manager: 2
+        case .admin: 3
+        case .owner: 4
+        case .unrecognized(let number): number
+        }
+    }
+
+    /// The name in the proto file; nil for a number that has none.
+    public var protoName: String? {
+        switch self {
+        case .unspecified: "SYSTEM_ROLE_UNSPECIFIED"
+        case .member: "SYSTEM_ROLE_MEMBER"
+        case .manager: "SYSTEM_ROLE_MANAGER"
+        case .admin: "SYSTEM_ROLE_ADMIN"
+        case .owner: "SYSTEM_ROLE_OWNER"
+        case .unrecognized: nil
+        }
+    }
+
+    /// The named values, in the order of the proto file.
+    public static let knownCases: [Self] = [.unspecified, .member, .manager, .admin, .owner]
+}
+
+/// The kinds of audit records, each kept for a time of its own.
+public enum AuditCategory: GeneratedEnum {
+    /// Decided by the effect of the call.
+    case unspecified
+    /// Data was changed: kept for two years.
+    case dataChange
+    /// Personal data was read, or a call was refused: kept for one year.
+    case access
+    /// Somebody signed in or out, or failed to, or a credential was changed: kept for two years.
+    case authentication
+    /// A tenant, its people's rights or its settings were administered: kept for three years.
+    case administration
+    /// The schema was changed: kept for five years.
+    case schema
+    /// A number that this version has no name for.
+    case unrecognized(Int32)
+
+    /// The value of that number.
+    public init(rawValue: Int32) {
+        switch rawValue {
+        case 0: self = .unspecified
+        case 1: self = .dataChange
+        case 2: self = .access
+        case 3: self = .authentication
+        case 4: self = .administration
+        case 5: self = .schema
+        default: self = .unrecognized(rawValue)
+        }
+    }
+
+    /// The number on the wire.
+    public var rawValue: Int32 {
+        switch self {
+        case .unspecified: 0
+        case .dataChange: 1
+        case .access: 2
+        case .authentication: 3
+        case .administration: 4
+        case .schema: 5
+        case .unrecognized(let number): number
+        }
+    }
+
+    /// The name in the proto file; nil for a number that has none.
+    public var protoName: String? {
+        switch self {
+        case .unspecified: "AUDIT_CATEGORY_UNSPECIFIED"
+        case .dataChange: "AUDIT_CATEGORY_DATA_CHANGE"
+        case .access: "AUDIT_CATEGORY_ACCESS"
+        case .authentication: "AUDIT_CATEGORY_AUTHENTICATION"
+        case .administration: "AUDIT_CATEGORY_ADMINISTRATION"
+        case .schema: "AUDIT_CATEGORY_SCHEMA"
+        case .unrecognized: nil
+        }
+    }
+
+    /// The named values, in the order of the proto file.
+    public static let knownCases: [Self] = [.unspecified, .dataChange, .access, .authentication, .administration, .schema]
+}
+
+/// The rates by which calls are counted.
+public enum RateClass: GeneratedEnum {
+    /// READ or WRITE, by the effect of the call.
+    case unspecified
+    /// Cheap reads.
+    case read
+    /// Writes.
+    case write
+    /// Searches, exports and whatever reads much.
+    case heavy
+    /// Signing in and what else can be guessed at.
+    case credential
+    /// A number that this version has no name for.
+    case unrecognized(Int32)
+
+    /// The value of that number.
+    public init(rawValue: Int32) {
+        switch rawValue {
+        case 0: self = .unspecified
+        case 1: self = .read
+        case 2: self = .write
+        case 3: self = .heavy
+        case 4: self = .credential
+        default: self = .unrecognized(rawValue)
+        }
+    }
+
+    /// The number on the wire.
+    public var rawValue: Int32 {
+        switch self {
+        case .unspecified: 0
+        case .read: 1
+        case .write: 2
+        case .heavy: 3
+        case .credential: 4
+        case .unrecognized(let number): number
+        }
+    }
+
+    /// The name in the proto file; nil for a number that has none.
+    public var protoName: String? {
+        switch self {
+        case .unspecified: "RATE_CLASS_UNSPECIFIED"
+        case .read: "RATE_CLASS_READ"
+        case .write: "RATE_CLASS_WRITE"
+        case .heavy: "RATE_CLASS_HEAVY"
+        case .credential: "RATE_CLASS_CREDENTIAL"
+        case .unrecognized: nil
+        }
+    }
+
+    /// The named values, in the order of the proto file.
+    public static let knownCases: [Self] = [.unspecified, .read, .write, .heavy, .credential]
+}
+
 /// The kinds of credential that a call can require.
 public enum PolicyScope: GeneratedEnum {
     /// Not a valid policy.
@@ -184,10 +354,35 @@ public enum FieldFormat: GeneratedEnum {
     public static let knownCases: [Self] = [.unspecified, .uuid, .slug, .email, .language, .timezone, .jsonObject, .code, .requestID]
 }
 
+/// Something that a caller may be allowed to do.
+public struct PermissionDeclaration: GeneratedMessage {
+    /// Its name, such as "tenancy.sites.write": the area, what it is about, and what may be done with it.
+    public var name: String = ""
+    /// What it allows, for people.
+    public var description: String = ""
+    /// The least of a tenant's system roles that holds it: it and those above it do. Unspecified for permissions that only the
+    /// platform's credential can hold.
+    public var leastRole: SystemRole = .unspecified
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        name: String = "",
+        description: String = "",
+        leastRole: SystemRole = .unspecified
+    ) {
+        self.name = name
+        self.description = description
+        self.leastRole = leastRole
+    }
+}
+
 /// Who may call an RPC and what the call does.
 public struct MethodPolicy: GeneratedMessage {
-    /// The permission that the caller must hold, such as "tenancy.sites.write". Empty only with scope PUBLIC or
-    /// AUTHENTICATED.
+    /// The permission that the caller must hold, such as "tenancy.sites.write", as a service of the file declares it. Empty
+    /// only with scope PUBLIC or AUTHENTICATED.
     public var permission: String = ""
     /// Which kind of credential may call it.
     public var scope: PolicyScope = .unspecified
@@ -197,6 +392,23 @@ public struct MethodPolicy: GeneratedMessage {
     public var idempotent: Bool = false
     /// Whether the call leaves an audit event.
     public var audited: Bool = false
+    /// The permission by which the answer shows personal data as it is; without it such fields are masked. Empty: the answer
+    /// holds none, or only the caller's own.
+    public var personalPermission: String = ""
+    /// The request's field that holds the id of the site that the call is about: whoever holds the permission on that site
+    /// alone may call, too. Empty, or the named field is empty in a request: the permission is needed on the whole tenant.
+    public var siteField: String = ""
+    /// Whether whoever holds the permission on some site may call, and is shown what belongs to those sites only.
+    public var anySite: Bool = false
+    /// Whether the call administers a tenant, and is therefore subject to its list of allowed addresses.
+    public var administrative: Bool = false
+    /// What kind of record the call's audit event is, by which it is kept; unspecified is DATA_CHANGE for a write and ACCESS
+    /// for a read.
+    public var category: AuditCategory = .unspecified
+    /// Whether the answer holds personal data, so that each call leaves an audit event of category ACCESS.
+    public var classified: Bool = false
+    /// By which of the plan's rates the call is counted; unspecified is READ or WRITE by its effect.
+    public var rateClass: RateClass = .unspecified
 
     /// A message with every field at its default.
     public init() {}
@@ -207,13 +419,27 @@ public struct MethodPolicy: GeneratedMessage {
         scope: PolicyScope = .unspecified,
         effect: PolicyEffect = .unspecified,
         idempotent: Bool = false,
-        audited: Bool = false
+        audited: Bool = false,
+        personalPermission: String = "",
+        siteField: String = "",
+        anySite: Bool = false,
+        administrative: Bool = false,
+        category: AuditCategory = .unspecified,
+        classified: Bool = false,
+        rateClass: RateClass = .unspecified
     ) {
         self.permission = permission
         self.scope = scope
         self.effect = effect
         self.idempotent = idempotent
         self.audited = audited
+        self.personalPermission = personalPermission
+        self.siteField = siteField
+        self.anySite = anySite
+        self.administrative = administrative
+        self.category = category
+        self.classified = classified
+        self.rateClass = rateClass
     }
 }
 
@@ -241,6 +467,9 @@ public struct FieldRules: GeneratedMessage {
     public var immutable: Bool = false
     /// A secret: never logged, never audited, shown once at most.
     public var secret: Bool = false
+    /// Personal data of somebody: sealed under their key wherever it is kept, in audit events too, and masked for whom the
+    /// permission to see it is missing.
+    public var personal: Bool = false
 
     /// A message with every field at its default.
     public init() {}
@@ -257,7 +486,8 @@ public struct FieldRules: GeneratedMessage {
         format: FieldFormat = .unspecified,
         outputOnly: Bool = false,
         immutable: Bool = false,
-        secret: Bool = false
+        secret: Bool = false,
+        personal: Bool = false
     ) {
         self.required = required
         self.minLength = minLength
@@ -270,6 +500,27 @@ public struct FieldRules: GeneratedMessage {
         self.outputOnly = outputOnly
         self.immutable = immutable
         self.secret = secret
+        self.personal = personal
+    }
+}
+
+extension PermissionDeclaration {
+    public static var fullName: String { "trellis.options.v1.Permission" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__options__v1__permission__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Options__V1__Permission.self)
+        self.name = CReading.text(c.pointee.name)
+        self.description = CReading.text(c.pointee.description)
+        self.leastRole = CReading.value(c.pointee.least_role)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Options__V1__Permission.self)
+        if !name.isEmpty { c.pointee.name = arena.text(name) }
+        if !description.isEmpty { c.pointee.description = arena.text(description) }
+        c.pointee.least_role = .init(UInt32(bitPattern: leastRole.rawValue))
     }
 }
 
@@ -285,6 +536,13 @@ extension MethodPolicy {
         self.effect = CReading.value(c.pointee.effect)
         self.idempotent = c.pointee.idempotent != 0
         self.audited = c.pointee.audited != 0
+        self.personalPermission = CReading.text(c.pointee.personal_permission)
+        self.siteField = CReading.text(c.pointee.site_field)
+        self.anySite = c.pointee.any_site != 0
+        self.administrative = c.pointee.administrative != 0
+        self.category = CReading.value(c.pointee.category)
+        self.classified = c.pointee.classified != 0
+        self.rateClass = CReading.value(c.pointee.rate_class)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -294,6 +552,13 @@ extension MethodPolicy {
         c.pointee.effect = .init(UInt32(bitPattern: effect.rawValue))
         c.pointee.idempotent = idempotent ? 1 : 0
         c.pointee.audited = audited ? 1 : 0
+        if !personalPermission.isEmpty { c.pointee.personal_permission = arena.text(personalPermission) }
+        if !siteField.isEmpty { c.pointee.site_field = arena.text(siteField) }
+        c.pointee.any_site = anySite ? 1 : 0
+        c.pointee.administrative = administrative ? 1 : 0
+        c.pointee.category = .init(UInt32(bitPattern: category.rawValue))
+        c.pointee.classified = classified ? 1 : 0
+        c.pointee.rate_class = .init(UInt32(bitPattern: rateClass.rawValue))
     }
 }
 
@@ -315,6 +580,7 @@ extension FieldRules {
         self.outputOnly = c.pointee.output_only != 0
         self.immutable = c.pointee.immutable != 0
         self.secret = c.pointee.secret != 0
+        self.personal = c.pointee.personal != 0
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -336,5 +602,6 @@ extension FieldRules {
         c.pointee.output_only = outputOnly ? 1 : 0
         c.pointee.immutable = immutable ? 1 : 0
         c.pointee.secret = secret ? 1 : 0
+        c.pointee.personal = personal ? 1 : 0
     }
 }

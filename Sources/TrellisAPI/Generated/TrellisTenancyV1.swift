@@ -4,6 +4,1008 @@
 internal import CTrellisAPI
 public import Protobuf
 
+/// A permission that a tenant's credential can hold.
+public struct Permission: GeneratedMessage {
+    /// Its name, such as "tenancy.sites.write".
+    public var name: String = ""
+    /// What it allows.
+    public var description: String = ""
+    /// The system roles that hold it, the least first.
+    public var systemRoles: [String] = []
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        name: String = "",
+        description: String = "",
+        systemRoles: [String] = []
+    ) {
+        self.name = name
+        self.description = description
+        self.systemRoles = systemRoles
+    }
+}
+
+/// A set of permissions that a user can have.
+public struct Role: GeneratedMessage {
+    /// The role's short name: "member", "manager", "admin", "owner", or what the tenant chose.
+    public var role: String = ""
+    /// The name shown to people.
+    public var displayName: String = ""
+    /// What the role is for.
+    public var description: String = ""
+    /// What the role holds: permissions, all of an area such as "search.*", or "*", all of the tenant.
+    public var permissions: [String] = []
+    /// Whether it is a system role, which cannot be changed.
+    public var system: Bool = false
+    /// When the role was made; absent for system roles.
+    public var createTime: Timestamp? = nil
+    /// When the role was last changed; absent for system roles.
+    public var updateTime: Timestamp? = nil
+    /// The version of the role; UpdateRole refuses a stale one.
+    public var etag: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        role: String = "",
+        displayName: String = "",
+        description: String = "",
+        permissions: [String] = [],
+        system: Bool = false,
+        createTime: Timestamp? = nil,
+        updateTime: Timestamp? = nil,
+        etag: String = ""
+    ) {
+        self.role = role
+        self.displayName = displayName
+        self.description = description
+        self.permissions = permissions
+        self.system = system
+        self.createTime = createTime
+        self.updateTime = updateTime
+        self.etag = etag
+    }
+}
+
+/// Who has which role where.
+public struct RoleAssignment: GeneratedMessage {
+    /// The user who has it.
+    public var userID: String = ""
+    /// The role's short name.
+    public var role: String = ""
+    /// The site that it holds for; empty for the tenant and all its sites.
+    public var siteID: String = ""
+    /// When it was given.
+    public var createTime: Timestamp? = nil
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        userID: String = "",
+        role: String = "",
+        siteID: String = "",
+        createTime: Timestamp? = nil
+    ) {
+        self.userID = userID
+        self.role = role
+        self.siteID = siteID
+        self.createTime = createTime
+    }
+}
+
+/// The request of ListPermissions.
+public struct ListPermissionsRequest: GeneratedMessage {
+
+    /// A message with every field at its default.
+    public init() {}
+}
+
+/// The answer of ListPermissions.
+public struct ListPermissionsResponse: GeneratedMessage {
+    /// All permissions, in alphabetical order.
+    public var permissions: [Permission] = []
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        permissions: [Permission] = []
+    ) {
+        self.permissions = permissions
+    }
+}
+
+/// The request of CreateRole.
+public struct CreateRoleRequest: GeneratedMessage {
+    /// The role's short name, unique in the tenant and none of the system roles'. It cannot be changed.
+    public var role: String = ""
+    /// The name shown to people; empty is the short name.
+    public var displayName: String = ""
+    /// What the role is for.
+    public var description: String = ""
+    /// What the role holds; none that the caller does not hold.
+    public var permissions: [String] = []
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        role: String = "",
+        displayName: String = "",
+        description: String = "",
+        permissions: [String] = [],
+        requestID: String = ""
+    ) {
+        self.role = role
+        self.displayName = displayName
+        self.description = description
+        self.permissions = permissions
+        self.requestID = requestID
+    }
+}
+
+/// The request of GetRole.
+public struct GetRoleRequest: GeneratedMessage {
+    /// The role's short name.
+    public var role: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        role: String = ""
+    ) {
+        self.role = role
+    }
+}
+
+/// The request of ListRoles.
+public struct ListRolesRequest: GeneratedMessage {
+    /// The greatest number of the tenant's own roles to return; 0 is 50, more than 1,000 is 1,000.
+    public var pageSize: Int32 = 0
+    /// The next_page_token of the page before; empty for the first.
+    public var pageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        pageSize: Int32 = 0,
+        pageToken: String = ""
+    ) {
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// The answer of ListRoles.
+public struct ListRolesResponse: GeneratedMessage {
+    /// The roles of this page.
+    public var roles: [Role] = []
+    /// The page_token of the next page; empty at the end.
+    public var nextPageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        roles: [Role] = [],
+        nextPageToken: String = ""
+    ) {
+        self.roles = roles
+        self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of UpdateRole.
+public struct UpdateRoleRequest: GeneratedMessage {
+    /// The role's short name.
+    public var role: String = ""
+    /// The new name; empty is the short name.
+    public var displayName: String = ""
+    /// The new description.
+    public var description: String = ""
+    /// What the role holds from now on; it cannot be made empty.
+    public var permissions: [String] = []
+    /// The etag of the role as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// The fields to set: display_name, description, permissions. Absent: those that are not empty. "*": all of them.
+    public var updateMask: FieldMask? = nil
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        role: String = "",
+        displayName: String = "",
+        description: String = "",
+        permissions: [String] = [],
+        etag: String = "",
+        updateMask: FieldMask? = nil,
+        requestID: String = ""
+    ) {
+        self.role = role
+        self.displayName = displayName
+        self.description = description
+        self.permissions = permissions
+        self.etag = etag
+        self.updateMask = updateMask
+        self.requestID = requestID
+    }
+}
+
+/// The request of DeleteRole.
+public struct DeleteRoleRequest: GeneratedMessage {
+    /// The role's short name.
+    public var role: String = ""
+    /// The etag of the role as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        role: String = "",
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.role = role
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+/// The request of AssignRole.
+public struct AssignRoleRequest: GeneratedMessage {
+    /// The user who gets it.
+    public var userID: String = ""
+    /// The role's short name.
+    public var role: String = ""
+    /// The site that it will hold for; empty for the tenant and all its sites.
+    public var siteID: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        userID: String = "",
+        role: String = "",
+        siteID: String = "",
+        requestID: String = ""
+    ) {
+        self.userID = userID
+        self.role = role
+        self.siteID = siteID
+        self.requestID = requestID
+    }
+}
+
+/// The request of UnassignRole.
+public struct UnassignRoleRequest: GeneratedMessage {
+    /// The user who has it.
+    public var userID: String = ""
+    /// The role's short name.
+    public var role: String = ""
+    /// The site that it holds for; empty for the tenant and all its sites.
+    public var siteID: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        userID: String = "",
+        role: String = "",
+        siteID: String = "",
+        requestID: String = ""
+    ) {
+        self.userID = userID
+        self.role = role
+        self.siteID = siteID
+        self.requestID = requestID
+    }
+}
+
+/// The request of ListRoleAssignments.
+public struct ListRoleAssignmentsRequest: GeneratedMessage {
+    /// Only the roles of this user.
+    public var userID: String = ""
+    /// Only who has this role.
+    public var role: String = ""
+    /// Only the roles on this site, those on the whole tenant left out.
+    public var siteID: String = ""
+    /// The greatest number of assignments to return; 0 is 50, more than 1,000 is 1,000.
+    public var pageSize: Int32 = 0
+    /// The next_page_token of the page before; empty for the first.
+    public var pageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        userID: String = "",
+        role: String = "",
+        siteID: String = "",
+        pageSize: Int32 = 0,
+        pageToken: String = ""
+    ) {
+        self.userID = userID
+        self.role = role
+        self.siteID = siteID
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// The answer of ListRoleAssignments.
+public struct ListRoleAssignmentsResponse: GeneratedMessage {
+    /// The assignments of this page.
+    public var roleAssignments: [RoleAssignment] = []
+    /// The page_token of the next page; empty at the end.
+    public var nextPageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        roleAssignments: [RoleAssignment] = [],
+        nextPageToken: String = ""
+    ) {
+        self.roleAssignments = roleAssignments
+        self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of Check.
+public struct CheckRequest: GeneratedMessage {
+    /// The permission that is asked about.
+    public var permission: String = ""
+    /// The site that it is asked about; empty for the whole tenant.
+    public var siteID: String = ""
+    /// The user who is asked about; empty for the caller.
+    public var userID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        permission: String = "",
+        siteID: String = "",
+        userID: String = ""
+    ) {
+        self.permission = permission
+        self.siteID = siteID
+        self.userID = userID
+    }
+}
+
+/// The answer of Check.
+public struct CheckResponse: GeneratedMessage {
+    /// Whether they may. Never for a site that does not exist, nor for a user who is suspended or deleted.
+    public var allowed: Bool = false
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        allowed: Bool = false
+    ) {
+        self.allowed = allowed
+    }
+}
+
+/// The request of CheckBulk.
+public struct CheckBulkRequest: GeneratedMessage {
+    /// The questions.
+    public var checks: [CheckRequest] = []
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        checks: [CheckRequest] = []
+    ) {
+        self.checks = checks
+    }
+}
+
+/// The answer of CheckBulk.
+public struct CheckBulkResponse: GeneratedMessage {
+    /// The answers, in the order of the questions.
+    public var results: [CheckResponse] = []
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        results: [CheckResponse] = []
+    ) {
+        self.results = results
+    }
+}
+
+/// The request of ListEffectivePermissions.
+public struct ListEffectivePermissionsRequest: GeneratedMessage {
+    /// The user who is asked about; empty for the caller.
+    public var userID: String = ""
+    /// The site that is asked about; empty for the whole tenant.
+    public var siteID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        userID: String = "",
+        siteID: String = ""
+    ) {
+        self.userID = userID
+        self.siteID = siteID
+    }
+}
+
+/// The answer of ListEffectivePermissions.
+public struct ListEffectivePermissionsResponse: GeneratedMessage {
+    /// All that they may do, in alphabetical order.
+    public var permissions: [String] = []
+    /// The roles that it comes from, those on the tenant first; none for a caller without a user.
+    public var roleAssignments: [RoleAssignment] = []
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        permissions: [String] = [],
+        roleAssignments: [RoleAssignment] = []
+    ) {
+        self.permissions = permissions
+        self.roleAssignments = roleAssignments
+    }
+}
+
+extension Permission {
+    public static var fullName: String { "trellis.tenancy.v1.Permission" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__permission__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Permission.self)
+        self.name = CReading.text(c.pointee.name)
+        self.description = CReading.text(c.pointee.description)
+        self.systemRoles = CReading.texts(c.pointee.n_system_roles, c.pointee.system_roles)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Permission.self)
+        if !name.isEmpty { c.pointee.name = arena.text(name) }
+        if !description.isEmpty { c.pointee.description = arena.text(description) }
+        (c.pointee.n_system_roles, c.pointee.system_roles) = arena.texts(systemRoles)
+    }
+}
+
+extension Role {
+    public static var fullName: String { "trellis.tenancy.v1.Role" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__role__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Role.self)
+        self.role = CReading.text(c.pointee.role)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.description = CReading.text(c.pointee.description)
+        self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
+        self.system = c.pointee.system != 0
+        self.createTime = CReading.message(c.pointee.create_time)
+        self.updateTime = CReading.message(c.pointee.update_time)
+        self.etag = CReading.text(c.pointee.etag)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Role.self)
+        if !role.isEmpty { c.pointee.role = arena.text(role) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !description.isEmpty { c.pointee.description = arena.text(description) }
+        (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
+        c.pointee.system = system ? 1 : 0
+        c.pointee.create_time = arena.message(createTime)
+        c.pointee.update_time = arena.message(updateTime)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+    }
+}
+
+extension RoleAssignment {
+    public static var fullName: String { "trellis.tenancy.v1.RoleAssignment" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__role_assignment__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RoleAssignment.self)
+        self.userID = CReading.text(c.pointee.user_id)
+        self.role = CReading.text(c.pointee.role)
+        self.siteID = CReading.text(c.pointee.site_id)
+        self.createTime = CReading.message(c.pointee.create_time)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RoleAssignment.self)
+        if !userID.isEmpty { c.pointee.user_id = arena.text(userID) }
+        if !role.isEmpty { c.pointee.role = arena.text(role) }
+        if !siteID.isEmpty { c.pointee.site_id = arena.text(siteID) }
+        c.pointee.create_time = arena.message(createTime)
+    }
+}
+
+extension ListPermissionsRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListPermissionsRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_permissions_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {}
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {}
+}
+
+extension ListPermissionsRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+    }
+}
+
+extension ListPermissionsResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListPermissionsResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_permissions_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListPermissionsResponse.self)
+        self.permissions = CReading.messages(c.pointee.n_permissions, c.pointee.permissions)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListPermissionsResponse.self)
+        (c.pointee.n_permissions, c.pointee.permissions) = arena.messages(permissions)
+    }
+}
+
+extension CreateRoleRequest {
+    public static var fullName: String { "trellis.tenancy.v1.CreateRoleRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__create_role_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CreateRoleRequest.self)
+        self.role = CReading.text(c.pointee.role)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.description = CReading.text(c.pointee.description)
+        self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CreateRoleRequest.self)
+        if !role.isEmpty { c.pointee.role = arena.text(role) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !description.isEmpty { c.pointee.description = arena.text(description) }
+        (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension CreateRoleRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("role", role, required: true, maximum: 50, format: .slug)
+        check.text("display_name", displayName, maximum: 100)
+        check.text("description", description, maximum: 1000)
+        check.count("permissions", permissions.count, required: true, maximum: 200)
+        check.texts("permissions", permissions, maximum: 128)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension GetRoleRequest {
+    public static var fullName: String { "trellis.tenancy.v1.GetRoleRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__get_role_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__GetRoleRequest.self)
+        self.role = CReading.text(c.pointee.role)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__GetRoleRequest.self)
+        if !role.isEmpty { c.pointee.role = arena.text(role) }
+    }
+}
+
+extension GetRoleRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("role", role, required: true, maximum: 63)
+    }
+}
+
+extension ListRolesRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListRolesRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_roles_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListRolesRequest.self)
+        self.pageSize = c.pointee.page_size
+        self.pageToken = CReading.text(c.pointee.page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListRolesRequest.self)
+        c.pointee.page_size = pageSize
+        if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
+    }
+}
+
+extension ListRolesRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.number("page_size", pageSize, minimum: 0)
+        check.text("page_token", pageToken, maximum: 2048)
+    }
+}
+
+extension ListRolesResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListRolesResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_roles_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListRolesResponse.self)
+        self.roles = CReading.messages(c.pointee.n_roles, c.pointee.roles)
+        self.nextPageToken = CReading.text(c.pointee.next_page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListRolesResponse.self)
+        (c.pointee.n_roles, c.pointee.roles) = arena.messages(roles)
+        if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension UpdateRoleRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UpdateRoleRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__update_role_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateRoleRequest.self)
+        self.role = CReading.text(c.pointee.role)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.description = CReading.text(c.pointee.description)
+        self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
+        self.etag = CReading.text(c.pointee.etag)
+        self.updateMask = CReading.message(c.pointee.update_mask)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateRoleRequest.self)
+        if !role.isEmpty { c.pointee.role = arena.text(role) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !description.isEmpty { c.pointee.description = arena.text(description) }
+        (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        c.pointee.update_mask = arena.message(updateMask)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UpdateRoleRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("role", role, required: true, maximum: 63)
+        check.text("display_name", displayName, maximum: 100)
+        check.text("description", description, maximum: 1000)
+        check.count("permissions", permissions.count, maximum: 200)
+        check.texts("permissions", permissions, maximum: 128)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension DeleteRoleRequest {
+    public static var fullName: String { "trellis.tenancy.v1.DeleteRoleRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__delete_role_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteRoleRequest.self)
+        self.role = CReading.text(c.pointee.role)
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteRoleRequest.self)
+        if !role.isEmpty { c.pointee.role = arena.text(role) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension DeleteRoleRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("role", role, required: true, maximum: 63)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension AssignRoleRequest {
+    public static var fullName: String { "trellis.tenancy.v1.AssignRoleRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__assign_role_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__AssignRoleRequest.self)
+        self.userID = CReading.text(c.pointee.user_id)
+        self.role = CReading.text(c.pointee.role)
+        self.siteID = CReading.text(c.pointee.site_id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__AssignRoleRequest.self)
+        if !userID.isEmpty { c.pointee.user_id = arena.text(userID) }
+        if !role.isEmpty { c.pointee.role = arena.text(role) }
+        if !siteID.isEmpty { c.pointee.site_id = arena.text(siteID) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension AssignRoleRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("user_id", userID, required: true, format: .uuid)
+        check.text("role", role, required: true, maximum: 63)
+        check.text("site_id", siteID, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UnassignRoleRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UnassignRoleRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__unassign_role_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UnassignRoleRequest.self)
+        self.userID = CReading.text(c.pointee.user_id)
+        self.role = CReading.text(c.pointee.role)
+        self.siteID = CReading.text(c.pointee.site_id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UnassignRoleRequest.self)
+        if !userID.isEmpty { c.pointee.user_id = arena.text(userID) }
+        if !role.isEmpty { c.pointee.role = arena.text(role) }
+        if !siteID.isEmpty { c.pointee.site_id = arena.text(siteID) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UnassignRoleRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("user_id", userID, required: true, format: .uuid)
+        check.text("role", role, required: true, maximum: 63)
+        check.text("site_id", siteID, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ListRoleAssignmentsRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListRoleAssignmentsRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_role_assignments_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListRoleAssignmentsRequest.self)
+        self.userID = CReading.text(c.pointee.user_id)
+        self.role = CReading.text(c.pointee.role)
+        self.siteID = CReading.text(c.pointee.site_id)
+        self.pageSize = c.pointee.page_size
+        self.pageToken = CReading.text(c.pointee.page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListRoleAssignmentsRequest.self)
+        if !userID.isEmpty { c.pointee.user_id = arena.text(userID) }
+        if !role.isEmpty { c.pointee.role = arena.text(role) }
+        if !siteID.isEmpty { c.pointee.site_id = arena.text(siteID) }
+        c.pointee.page_size = pageSize
+        if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
+    }
+}
+
+extension ListRoleAssignmentsRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("user_id", userID, format: .uuid)
+        check.text("role", role, maximum: 63)
+        check.text("site_id", siteID, format: .uuid)
+        check.number("page_size", pageSize, minimum: 0)
+        check.text("page_token", pageToken, maximum: 2048)
+    }
+}
+
+extension ListRoleAssignmentsResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListRoleAssignmentsResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_role_assignments_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListRoleAssignmentsResponse.self)
+        self.roleAssignments = CReading.messages(c.pointee.n_role_assignments, c.pointee.role_assignments)
+        self.nextPageToken = CReading.text(c.pointee.next_page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListRoleAssignmentsResponse.self)
+        (c.pointee.n_role_assignments, c.pointee.role_assignments) = arena.messages(roleAssignments)
+        if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension CheckRequest {
+    public static var fullName: String { "trellis.tenancy.v1.CheckRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__check_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CheckRequest.self)
+        self.permission = CReading.text(c.pointee.permission)
+        self.siteID = CReading.text(c.pointee.site_id)
+        self.userID = CReading.text(c.pointee.user_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CheckRequest.self)
+        if !permission.isEmpty { c.pointee.permission = arena.text(permission) }
+        if !siteID.isEmpty { c.pointee.site_id = arena.text(siteID) }
+        if !userID.isEmpty { c.pointee.user_id = arena.text(userID) }
+    }
+}
+
+extension CheckRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("permission", permission, required: true, maximum: 128)
+        check.text("site_id", siteID, format: .uuid)
+        check.text("user_id", userID, format: .uuid)
+    }
+}
+
+extension CheckResponse {
+    public static var fullName: String { "trellis.tenancy.v1.CheckResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__check_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CheckResponse.self)
+        self.allowed = c.pointee.allowed != 0
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CheckResponse.self)
+        c.pointee.allowed = allowed ? 1 : 0
+    }
+}
+
+extension CheckBulkRequest {
+    public static var fullName: String { "trellis.tenancy.v1.CheckBulkRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__check_bulk_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CheckBulkRequest.self)
+        self.checks = CReading.messages(c.pointee.n_checks, c.pointee.checks)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CheckBulkRequest.self)
+        (c.pointee.n_checks, c.pointee.checks) = arena.messages(checks)
+    }
+}
+
+extension CheckBulkRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.count("checks", checks.count, required: true, maximum: 100)
+        check.messages("checks", checks)
+    }
+}
+
+extension CheckBulkResponse {
+    public static var fullName: String { "trellis.tenancy.v1.CheckBulkResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__check_bulk_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CheckBulkResponse.self)
+        self.results = CReading.messages(c.pointee.n_results, c.pointee.results)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CheckBulkResponse.self)
+        (c.pointee.n_results, c.pointee.results) = arena.messages(results)
+    }
+}
+
+extension ListEffectivePermissionsRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListEffectivePermissionsRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_effective_permissions_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListEffectivePermissionsRequest.self)
+        self.userID = CReading.text(c.pointee.user_id)
+        self.siteID = CReading.text(c.pointee.site_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListEffectivePermissionsRequest.self)
+        if !userID.isEmpty { c.pointee.user_id = arena.text(userID) }
+        if !siteID.isEmpty { c.pointee.site_id = arena.text(siteID) }
+    }
+}
+
+extension ListEffectivePermissionsRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("user_id", userID, format: .uuid)
+        check.text("site_id", siteID, format: .uuid)
+    }
+}
+
+extension ListEffectivePermissionsResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListEffectivePermissionsResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_effective_permissions_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListEffectivePermissionsResponse.self)
+        self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
+        self.roleAssignments = CReading.messages(c.pointee.n_role_assignments, c.pointee.role_assignments)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListEffectivePermissionsResponse.self)
+        (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
+        (c.pointee.n_role_assignments, c.pointee.role_assignments) = arena.messages(roleAssignments)
+    }
+}
+
 /// The kinds of caller.
 public enum PrincipalKind: GeneratedEnum {
     /// Never returned.
@@ -130,9 +1132,9 @@ public struct Site: GeneratedMessage {
 public struct User: GeneratedMessage {
     /// The user's id.
     public var id: String = ""
-    /// The user's e-mail address, unique in the tenant without regard to case.
+    /// The user's e-mail address, unique in the tenant without regard to case. Empty once the user was erased.
     public var email: String = ""
-    /// The name shown to people.
+    /// The name shown to people. Empty once the user was erased.
     public var displayName: String = ""
     /// The user's language, such as "es" or "pt-BR".
     public var language: String = ""
@@ -140,6 +1142,18 @@ public struct User: GeneratedMessage {
     public var timeZone: String = ""
     /// When the user was made.
     public var createTime: Timestamp? = nil
+    /// Whether the user is let in.
+    public var state: User.State = .unspecified
+    /// When the user was last changed.
+    public var updateTime: Timestamp? = nil
+    /// When the user was deleted; absent when they were not.
+    public var deleteTime: Timestamp? = nil
+    /// Until when a deleted user can be restored.
+    public var purgeTime: Timestamp? = nil
+    /// The version of the user; UpdateUser refuses a stale one.
+    public var etag: String = ""
+    /// Whether somebody signs in as this user: they have accepted an invitation.
+    public var signsIn: Bool = false
 
     /// A message with every field at its default.
     public init() {}
@@ -151,7 +1165,13 @@ public struct User: GeneratedMessage {
         displayName: String = "",
         language: String = "",
         timeZone: String = "",
-        createTime: Timestamp? = nil
+        createTime: Timestamp? = nil,
+        state: User.State = .unspecified,
+        updateTime: Timestamp? = nil,
+        deleteTime: Timestamp? = nil,
+        purgeTime: Timestamp? = nil,
+        etag: String = "",
+        signsIn: Bool = false
     ) {
         self.id = id
         self.email = email
@@ -159,6 +1179,129 @@ public struct User: GeneratedMessage {
         self.language = language
         self.timeZone = timeZone
         self.createTime = createTime
+        self.state = state
+        self.updateTime = updateTime
+        self.deleteTime = deleteTime
+        self.purgeTime = purgeTime
+        self.etag = etag
+        self.signsIn = signsIn
+    }
+
+    /// Whether a user is let in.
+    public enum State: GeneratedEnum {
+        /// Never returned.
+        case unspecified
+        /// They are.
+        case active
+        /// They are not, until they are resumed.
+        case suspended
+        /// A number that this version has no name for.
+        case unrecognized(Int32)
+
+        /// The value of that number.
+        public init(rawValue: Int32) {
+            switch rawValue {
+            case 0: self = .unspecified
+            case 1: self = .active
+            case 2: self = .suspended
+            default: self = .unrecognized(rawValue)
+            }
+        }
+
+        /// The number on the wire.
+        public var rawValue: Int32 {
+            switch self {
+            case .unspecified: 0
+            case .active: 1
+            case .suspended: 2
+            case .unrecognized(let number): number
+            }
+        }
+
+        /// The name in the proto file; nil for a number that has none.
+        public var protoName: String? {
+            switch self {
+            case .unspecified: "STATE_UNSPECIFIED"
+            case .active: "STATE_ACTIVE"
+            case .suspended: "STATE_SUSPENDED"
+            case .unrecognized: nil
+            }
+        }
+
+        /// The named values, in the order of the proto file.
+        public static let knownCases: [Self] = [.unspecified, .active, .suspended]
+    }
+}
+
+/// An invitation to become a user of a tenant.
+public struct Invitation: GeneratedMessage {
+    /// The invitation's id.
+    public var id: String = ""
+    /// The address of who is invited.
+    public var email: String = ""
+    /// The name of who is invited, as the inviter knows it.
+    public var displayName: String = ""
+    /// The roles that the user will have.
+    public var roles: [RoleGrant] = []
+    /// The id that the user will have, or has, if there was one of this address already.
+    public var userID: String = ""
+    /// The token by which the invitation is accepted. Only in the answer of InviteUser.
+    public var token: String = ""
+    /// When the invitation was made.
+    public var createTime: Timestamp? = nil
+    /// When the invitation ends.
+    public var expireTime: Timestamp? = nil
+    /// When it was accepted; absent when it was not.
+    public var acceptTime: Timestamp? = nil
+    /// When it was revoked; absent when it was not.
+    public var revokeTime: Timestamp? = nil
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        email: String = "",
+        displayName: String = "",
+        roles: [RoleGrant] = [],
+        userID: String = "",
+        token: String = "",
+        createTime: Timestamp? = nil,
+        expireTime: Timestamp? = nil,
+        acceptTime: Timestamp? = nil,
+        revokeTime: Timestamp? = nil
+    ) {
+        self.id = id
+        self.email = email
+        self.displayName = displayName
+        self.roles = roles
+        self.userID = userID
+        self.token = token
+        self.createTime = createTime
+        self.expireTime = expireTime
+        self.acceptTime = acceptTime
+        self.revokeTime = revokeTime
+    }
+}
+
+/// A role that somebody is to have, on the tenant or on a site.
+public struct RoleGrant: GeneratedMessage {
+    /// The role's short name.
+    public var role: String = ""
+    /// The site that it holds for; empty for the tenant and all its sites.
+    public var siteID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        role: String = "",
+        siteID: String = ""
+    ) {
+        self.role = role
+        self.siteID = siteID
     }
 }
 
@@ -499,6 +1642,8 @@ public struct GetUserRequest: GeneratedMessage {
 public struct ListUsersRequest: GeneratedMessage {
     /// Only the user with this e-mail address, without regard to case.
     public var email: String = ""
+    /// Whether to return deleted users too.
+    public var showDeleted: Bool = false
     /// The greatest number of users to return; 0 is 50, more than 1,000 is 1,000.
     public var pageSize: Int32 = 0
     /// The next_page_token of the page before; empty for the first.
@@ -510,10 +1655,12 @@ public struct ListUsersRequest: GeneratedMessage {
     /// A message of the given fields.
     public init(
         email: String = "",
+        showDeleted: Bool = false,
         pageSize: Int32 = 0,
         pageToken: String = ""
     ) {
         self.email = email
+        self.showDeleted = showDeleted
         self.pageSize = pageSize
         self.pageToken = pageToken
     }
@@ -536,6 +1683,226 @@ public struct ListUsersResponse: GeneratedMessage {
     ) {
         self.users = users
         self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of UpdateUser.
+public struct UpdateUserRequest: GeneratedMessage {
+    /// The user's id.
+    public var id: String = ""
+    /// The new e-mail address; it cannot be made empty. Somebody who signs in goes on doing so with their own.
+    public var email: String = ""
+    /// The new name; it cannot be made empty.
+    public var displayName: String = ""
+    /// The new language; empty is "en".
+    public var language: String = ""
+    /// The new IANA time zone; empty is "UTC".
+    public var timeZone: String = ""
+    /// The etag of the user as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// The fields to set: email, display_name, language, time_zone. Absent: those that are not empty. "*": all of them.
+    public var updateMask: FieldMask? = nil
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        email: String = "",
+        displayName: String = "",
+        language: String = "",
+        timeZone: String = "",
+        etag: String = "",
+        updateMask: FieldMask? = nil,
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.email = email
+        self.displayName = displayName
+        self.language = language
+        self.timeZone = timeZone
+        self.etag = etag
+        self.updateMask = updateMask
+        self.requestID = requestID
+    }
+}
+
+/// The request of SuspendUser.
+public struct SuspendUserRequest: GeneratedMessage {
+    /// The user's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of ResumeUser.
+public struct ResumeUserRequest: GeneratedMessage {
+    /// The user's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of DeleteUser.
+public struct DeleteUserRequest: GeneratedMessage {
+    /// The user's id.
+    public var id: String = ""
+    /// The etag of the user as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+/// The request of UndeleteUser.
+public struct UndeleteUserRequest: GeneratedMessage {
+    /// The user's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of InviteUser.
+public struct InviteUserRequest: GeneratedMessage {
+    /// The address of who is invited.
+    public var email: String = ""
+    /// The name of who is invited; they may choose another when they accept.
+    public var displayName: String = ""
+    /// The roles that the user will have; none that holds what the caller does not hold there.
+    public var roles: [RoleGrant] = []
+    /// When the invitation ends, at most 30 days from now; absent: after seven days.
+    public var expireTime: Timestamp? = nil
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        email: String = "",
+        displayName: String = "",
+        roles: [RoleGrant] = [],
+        expireTime: Timestamp? = nil,
+        requestID: String = ""
+    ) {
+        self.email = email
+        self.displayName = displayName
+        self.roles = roles
+        self.expireTime = expireTime
+        self.requestID = requestID
+    }
+}
+
+/// The request of ListInvitations.
+public struct ListInvitationsRequest: GeneratedMessage {
+    /// The greatest number of invitations to return; 0 is 50, more than 1,000 is 1,000.
+    public var pageSize: Int32 = 0
+    /// The next_page_token of the page before; empty for the first.
+    public var pageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        pageSize: Int32 = 0,
+        pageToken: String = ""
+    ) {
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// The answer of ListInvitations.
+public struct ListInvitationsResponse: GeneratedMessage {
+    /// The invitations of this page.
+    public var invitations: [Invitation] = []
+    /// The page_token of the next page; empty at the end.
+    public var nextPageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        invitations: [Invitation] = [],
+        nextPageToken: String = ""
+    ) {
+        self.invitations = invitations
+        self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of RevokeInvitation.
+public struct RevokeInvitationRequest: GeneratedMessage {
+    /// The invitation's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
     }
 }
 
@@ -744,6 +2111,12 @@ extension User {
         self.language = CReading.text(c.pointee.language)
         self.timeZone = CReading.text(c.pointee.time_zone)
         self.createTime = CReading.message(c.pointee.create_time)
+        self.state = CReading.value(c.pointee.state)
+        self.updateTime = CReading.message(c.pointee.update_time)
+        self.deleteTime = CReading.message(c.pointee.delete_time)
+        self.purgeTime = CReading.message(c.pointee.purge_time)
+        self.etag = CReading.text(c.pointee.etag)
+        self.signsIn = c.pointee.signs_in != 0
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -754,6 +2127,71 @@ extension User {
         if !language.isEmpty { c.pointee.language = arena.text(language) }
         if !timeZone.isEmpty { c.pointee.time_zone = arena.text(timeZone) }
         c.pointee.create_time = arena.message(createTime)
+        c.pointee.state = .init(UInt32(bitPattern: state.rawValue))
+        c.pointee.update_time = arena.message(updateTime)
+        c.pointee.delete_time = arena.message(deleteTime)
+        c.pointee.purge_time = arena.message(purgeTime)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        c.pointee.signs_in = signsIn ? 1 : 0
+    }
+}
+
+extension Invitation {
+    public static var fullName: String { "trellis.tenancy.v1.Invitation" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__invitation__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Invitation.self)
+        self.id = CReading.text(c.pointee.id)
+        self.email = CReading.text(c.pointee.email)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.roles = CReading.messages(c.pointee.n_roles, c.pointee.roles)
+        self.userID = CReading.text(c.pointee.user_id)
+        self.token = CReading.text(c.pointee.token)
+        self.createTime = CReading.message(c.pointee.create_time)
+        self.expireTime = CReading.message(c.pointee.expire_time)
+        self.acceptTime = CReading.message(c.pointee.accept_time)
+        self.revokeTime = CReading.message(c.pointee.revoke_time)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Invitation.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !email.isEmpty { c.pointee.email = arena.text(email) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        (c.pointee.n_roles, c.pointee.roles) = arena.messages(roles)
+        if !userID.isEmpty { c.pointee.user_id = arena.text(userID) }
+        if !token.isEmpty { c.pointee.token = arena.text(token) }
+        c.pointee.create_time = arena.message(createTime)
+        c.pointee.expire_time = arena.message(expireTime)
+        c.pointee.accept_time = arena.message(acceptTime)
+        c.pointee.revoke_time = arena.message(revokeTime)
+    }
+}
+
+extension RoleGrant {
+    public static var fullName: String { "trellis.tenancy.v1.RoleGrant" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__role_grant__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RoleGrant.self)
+        self.role = CReading.text(c.pointee.role)
+        self.siteID = CReading.text(c.pointee.site_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RoleGrant.self)
+        if !role.isEmpty { c.pointee.role = arena.text(role) }
+        if !siteID.isEmpty { c.pointee.site_id = arena.text(siteID) }
+    }
+}
+
+extension RoleGrant: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("role", role, required: true, maximum: 63)
+        check.text("site_id", siteID, format: .uuid)
     }
 }
 
@@ -1115,6 +2553,7 @@ extension ListUsersRequest {
     public init(c raw: UnsafeRawPointer) {
         let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListUsersRequest.self)
         self.email = CReading.text(c.pointee.email)
+        self.showDeleted = c.pointee.show_deleted != 0
         self.pageSize = c.pointee.page_size
         self.pageToken = CReading.text(c.pointee.page_token)
     }
@@ -1122,6 +2561,7 @@ extension ListUsersRequest {
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
         let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListUsersRequest.self)
         if !email.isEmpty { c.pointee.email = arena.text(email) }
+        c.pointee.show_deleted = showDeleted ? 1 : 0
         c.pointee.page_size = pageSize
         if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
     }
@@ -1150,6 +2590,254 @@ extension ListUsersResponse {
         let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListUsersResponse.self)
         (c.pointee.n_users, c.pointee.users) = arena.messages(users)
         if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension UpdateUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UpdateUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__update_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.email = CReading.text(c.pointee.email)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.language = CReading.text(c.pointee.language)
+        self.timeZone = CReading.text(c.pointee.time_zone)
+        self.etag = CReading.text(c.pointee.etag)
+        self.updateMask = CReading.message(c.pointee.update_mask)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !email.isEmpty { c.pointee.email = arena.text(email) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !language.isEmpty { c.pointee.language = arena.text(language) }
+        if !timeZone.isEmpty { c.pointee.time_zone = arena.text(timeZone) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        c.pointee.update_mask = arena.message(updateMask)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UpdateUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("email", email, format: .email)
+        check.text("display_name", displayName, maximum: 100)
+        check.text("language", language, maximum: 35, format: .language)
+        check.text("time_zone", timeZone, maximum: 50, format: .timezone)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension SuspendUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.SuspendUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__suspend_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SuspendUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SuspendUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension SuspendUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ResumeUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ResumeUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__resume_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ResumeUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ResumeUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension ResumeUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension DeleteUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.DeleteUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__delete_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension DeleteUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UndeleteUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UndeleteUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__undelete_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UndeleteUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UndeleteUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UndeleteUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension InviteUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.InviteUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__invite_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__InviteUserRequest.self)
+        self.email = CReading.text(c.pointee.email)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.roles = CReading.messages(c.pointee.n_roles, c.pointee.roles)
+        self.expireTime = CReading.message(c.pointee.expire_time)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__InviteUserRequest.self)
+        if !email.isEmpty { c.pointee.email = arena.text(email) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        (c.pointee.n_roles, c.pointee.roles) = arena.messages(roles)
+        c.pointee.expire_time = arena.message(expireTime)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension InviteUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("email", email, required: true, format: .email)
+        check.text("display_name", displayName, required: true, maximum: 100)
+        check.count("roles", roles.count, required: true, maximum: 50)
+        check.messages("roles", roles)
+        check.message("expire_time", expireTime)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ListInvitationsRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListInvitationsRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_invitations_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListInvitationsRequest.self)
+        self.pageSize = c.pointee.page_size
+        self.pageToken = CReading.text(c.pointee.page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListInvitationsRequest.self)
+        c.pointee.page_size = pageSize
+        if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
+    }
+}
+
+extension ListInvitationsRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.number("page_size", pageSize, minimum: 0)
+        check.text("page_token", pageToken, maximum: 2048)
+    }
+}
+
+extension ListInvitationsResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListInvitationsResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_invitations_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListInvitationsResponse.self)
+        self.invitations = CReading.messages(c.pointee.n_invitations, c.pointee.invitations)
+        self.nextPageToken = CReading.text(c.pointee.next_page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListInvitationsResponse.self)
+        (c.pointee.n_invitations, c.pointee.invitations) = arena.messages(invitations)
+        if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension RevokeInvitationRequest {
+    public static var fullName: String { "trellis.tenancy.v1.RevokeInvitationRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__revoke_invitation_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RevokeInvitationRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RevokeInvitationRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension RevokeInvitationRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
     }
 }
 

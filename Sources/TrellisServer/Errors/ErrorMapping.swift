@@ -66,6 +66,7 @@ extension ErrorReply {
         case let error as MalformedRequest:
             self.init(code: .invalidArgument, reason: "MALFORMED_REQUEST", message: error.reason)
             fields = [FieldViolation(field: error.error.field, reason: error.error.reason)]
+        case let error as InvalidRequest: self.init(DomainError.invalid(error.violations))
         case is CancellationError: self.init(code: .cancelled, reason: "CANCELLED", message: "the call was given up")
         default: self = .internalError
         }

@@ -194,7 +194,8 @@ extension Router {
             "/trellis.search.v1.SearchService/Search",
             MethodPolicy(
                 permission: "search.search", scope: .tenant, effect: .read,
-                idempotent: true, audited: false)
+                idempotent: true, audited: false,
+                rateClass: .heavy)
         ) { (request: SearchRequest, context) in
             try await service.search(request, context)
         }

@@ -30,20 +30,47 @@ public protocol TenancyService: Sendable {
     /// Returns one site.
     func getSite(_ request: GetSiteRequest, _ context: ServerContext) async throws -> Site
 
-    /// Returns the tenant's sites, oldest first.
+    /// Returns the tenant's sites that the caller may read, oldest first.
     func listSites(_ request: ListSitesRequest, _ context: ServerContext) async throws -> ListSitesResponse
 
     /// Changes a site: the fields that update_mask names.
     func updateSite(_ request: UpdateSiteRequest, _ context: ServerContext) async throws -> Site
 
-    /// Makes a user of the caller's tenant.
+    /// Makes a user of the caller's tenant, who cannot sign in before they are invited. Give them roles with AssignRole.
     func createUser(_ request: CreateUserRequest, _ context: ServerContext) async throws -> User
 
-    /// Returns one user.
+    /// Returns one user. Without tenancy.users.read_personal, the e-mail address and the name are masked.
     func getUser(_ request: GetUserRequest, _ context: ServerContext) async throws -> User
 
-    /// Returns the tenant's users, oldest first.
+    /// Returns the tenant's users, oldest first. Without tenancy.users.read_personal, e-mail addresses and names are masked,
+    /// and nobody is found by an e-mail address.
     func listUsers(_ request: ListUsersRequest, _ context: ServerContext) async throws -> ListUsersResponse
+
+    /// Changes a user: the fields that update_mask names.
+    func updateUser(_ request: UpdateUserRequest, _ context: ServerContext) async throws -> User
+
+    /// Suspends a user: none of their credentials are let in until they are resumed. The last owner cannot be suspended.
+    func suspendUser(_ request: SuspendUserRequest, _ context: ServerContext) async throws -> User
+
+    /// Lets a suspended user in again.
+    func resumeUser(_ request: ResumeUserRequest, _ context: ServerContext) async throws -> User
+
+    /// Deletes a user, who can be restored for 30 days. None of their credentials are let in any more. The last owner cannot
+    /// be deleted.
+    func deleteUser(_ request: DeleteUserRequest, _ context: ServerContext) async throws -> User
+
+    /// Restores a user who was deleted less than 30 days ago.
+    func undeleteUser(_ request: UndeleteUserRequest, _ context: ServerContext) async throws -> User
+
+    /// Invites somebody to become a user: the token in this answer, sent to them by whatever means, lets them accept and choose
+    /// a password. Inviting an address again revokes its invitation before. The caller must hold what the roles hold.
+    func inviteUser(_ request: InviteUserRequest, _ context: ServerContext) async throws -> Invitation
+
+    /// Returns the invitations that are neither accepted nor revoked, oldest first, without their tokens.
+    func listInvitations(_ request: ListInvitationsRequest, _ context: ServerContext) async throws -> ListInvitationsResponse
+
+    /// Revokes an invitation. Revoking one that has been revoked changes nothing.
+    func revokeInvitation(_ request: RevokeInvitationRequest, _ context: ServerContext) async throws -> Invitation
 
     /// Makes an API key of the caller's tenant. It can hold no permission that the caller does not hold. The secret is in
     /// this answer and can never be read again.
@@ -93,7 +120,7 @@ extension TenancyService {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/GetSite is not implemented by this server")
     }
 
-    /// Returns the tenant's sites, oldest first.
+    /// Returns the tenant's sites that the caller may read, oldest first.
     public func listSites(_ request: ListSitesRequest, _ context: ServerContext) async throws -> ListSitesResponse {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/ListSites is not implemented by this server")
     }
@@ -103,19 +130,62 @@ extension TenancyService {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/UpdateSite is not implemented by this server")
     }
 
-    /// Makes a user of the caller's tenant.
+    /// Makes a user of the caller's tenant, who cannot sign in before they are invited. Give them roles with AssignRole.
     public func createUser(_ request: CreateUserRequest, _ context: ServerContext) async throws -> User {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/CreateUser is not implemented by this server")
     }
 
-    /// Returns one user.
+    /// Returns one user. Without tenancy.users.read_personal, the e-mail address and the name are masked.
     public func getUser(_ request: GetUserRequest, _ context: ServerContext) async throws -> User {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/GetUser is not implemented by this server")
     }
 
-    /// Returns the tenant's users, oldest first.
+    /// Returns the tenant's users, oldest first. Without tenancy.users.read_personal, e-mail addresses and names are masked,
+    /// and nobody is found by an e-mail address.
     public func listUsers(_ request: ListUsersRequest, _ context: ServerContext) async throws -> ListUsersResponse {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/ListUsers is not implemented by this server")
+    }
+
+    /// Changes a user: the fields that update_mask names.
+    public func updateUser(_ request: UpdateUserRequest, _ context: ServerContext) async throws -> User {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/UpdateUser is not implemented by this server")
+    }
+
+    /// Suspends a user: none of their credentials are let in until they are resumed. The last owner cannot be suspended.
+    public func suspendUser(_ request: SuspendUserRequest, _ context: ServerContext) async throws -> User {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/SuspendUser is not implemented by this server")
+    }
+
+    /// Lets a suspended user in again.
+    public func resumeUser(_ request: ResumeUserRequest, _ context: ServerContext) async throws -> User {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/ResumeUser is not implemented by this server")
+    }
+
+    /// Deletes a user, who can be restored for 30 days. None of their credentials are let in any more. The last owner cannot
+    /// be deleted.
+    public func deleteUser(_ request: DeleteUserRequest, _ context: ServerContext) async throws -> User {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/DeleteUser is not implemented by this server")
+    }
+
+    /// Restores a user who was deleted less than 30 days ago.
+    public func undeleteUser(_ request: UndeleteUserRequest, _ context: ServerContext) async throws -> User {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/UndeleteUser is not implemented by this server")
+    }
+
+    /// Invites somebody to become a user: the token in this answer, sent to them by whatever means, lets them accept and choose
+    /// a password. Inviting an address again revokes its invitation before. The caller must hold what the roles hold.
+    public func inviteUser(_ request: InviteUserRequest, _ context: ServerContext) async throws -> Invitation {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/InviteUser is not implemented by this server")
+    }
+
+    /// Returns the invitations that are neither accepted nor revoked, oldest first, without their tokens.
+    public func listInvitations(_ request: ListInvitationsRequest, _ context: ServerContext) async throws -> ListInvitationsResponse {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/ListInvitations is not implemented by this server")
+    }
+
+    /// Revokes an invitation. Revoking one that has been revoked changes nothing.
+    public func revokeInvitation(_ request: RevokeInvitationRequest, _ context: ServerContext) async throws -> Invitation {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/RevokeInvitation is not implemented by this server")
     }
 
     /// Makes an API key of the caller's tenant. It can hold no permission that the caller does not hold. The secret is in
@@ -188,15 +258,18 @@ extension Router {
             "/trellis.tenancy.v1.TenancyService/GetSite",
             MethodPolicy(
                 permission: "tenancy.sites.read", scope: .tenant, effect: .read,
-                idempotent: true, audited: false)
+                idempotent: true, audited: false,
+                siteField: "id")
         ) { (request: GetSiteRequest, context) in
-            try await service.getSite(request, context)
+            try context.checkSite(request.id)
+            return try await service.getSite(request, context)
         }
         unary(
             "/trellis.tenancy.v1.TenancyService/ListSites",
             MethodPolicy(
                 permission: "tenancy.sites.read", scope: .tenant, effect: .read,
-                idempotent: true, audited: false)
+                idempotent: true, audited: false,
+                anySite: true)
         ) { (request: ListSitesRequest, context) in
             try await service.listSites(request, context)
         }
@@ -204,15 +277,19 @@ extension Router {
             "/trellis.tenancy.v1.TenancyService/UpdateSite",
             MethodPolicy(
                 permission: "tenancy.sites.write", scope: .tenant, effect: .write,
-                idempotent: false, audited: true)
+                idempotent: false, audited: true,
+                siteField: "id")
         ) { (request: UpdateSiteRequest, context) in
-            try await service.updateSite(request, context)
+            try context.checkSite(request.id)
+            return try await service.updateSite(request, context)
         }
         unary(
             "/trellis.tenancy.v1.TenancyService/CreateUser",
             MethodPolicy(
                 permission: "tenancy.users.write", scope: .tenant, effect: .write,
-                idempotent: false, audited: true)
+                idempotent: false, audited: true,
+                personalPermission: "tenancy.users.read_personal", administrative: true,
+                category: .administration)
         ) { (request: CreateUserRequest, context) in
             try await service.createUser(request, context)
         }
@@ -220,7 +297,8 @@ extension Router {
             "/trellis.tenancy.v1.TenancyService/GetUser",
             MethodPolicy(
                 permission: "tenancy.users.read", scope: .tenant, effect: .read,
-                idempotent: true, audited: false)
+                idempotent: true, audited: false,
+                personalPermission: "tenancy.users.read_personal", classified: true)
         ) { (request: GetUserRequest, context) in
             try await service.getUser(request, context)
         }
@@ -228,15 +306,96 @@ extension Router {
             "/trellis.tenancy.v1.TenancyService/ListUsers",
             MethodPolicy(
                 permission: "tenancy.users.read", scope: .tenant, effect: .read,
-                idempotent: true, audited: false)
+                idempotent: true, audited: false,
+                personalPermission: "tenancy.users.read_personal", classified: true)
         ) { (request: ListUsersRequest, context) in
             try await service.listUsers(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/UpdateUser",
+            MethodPolicy(
+                permission: "tenancy.users.write", scope: .tenant, effect: .write,
+                idempotent: false, audited: true,
+                personalPermission: "tenancy.users.read_personal", administrative: true,
+                category: .administration)
+        ) { (request: UpdateUserRequest, context) in
+            try await service.updateUser(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/SuspendUser",
+            MethodPolicy(
+                permission: "tenancy.users.write", scope: .tenant, effect: .write,
+                idempotent: false, audited: true,
+                personalPermission: "tenancy.users.read_personal", administrative: true,
+                category: .administration)
+        ) { (request: SuspendUserRequest, context) in
+            try await service.suspendUser(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/ResumeUser",
+            MethodPolicy(
+                permission: "tenancy.users.write", scope: .tenant, effect: .write,
+                idempotent: false, audited: true,
+                personalPermission: "tenancy.users.read_personal", administrative: true,
+                category: .administration)
+        ) { (request: ResumeUserRequest, context) in
+            try await service.resumeUser(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/DeleteUser",
+            MethodPolicy(
+                permission: "tenancy.users.write", scope: .tenant, effect: .write,
+                idempotent: false, audited: true,
+                personalPermission: "tenancy.users.read_personal", administrative: true,
+                category: .administration)
+        ) { (request: DeleteUserRequest, context) in
+            try await service.deleteUser(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/UndeleteUser",
+            MethodPolicy(
+                permission: "tenancy.users.write", scope: .tenant, effect: .write,
+                idempotent: false, audited: true,
+                personalPermission: "tenancy.users.read_personal", administrative: true,
+                category: .administration)
+        ) { (request: UndeleteUserRequest, context) in
+            try await service.undeleteUser(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/InviteUser",
+            MethodPolicy(
+                permission: "tenancy.users.write", scope: .tenant, effect: .write,
+                idempotent: false, audited: true,
+                personalPermission: "tenancy.users.read_personal", administrative: true,
+                category: .administration)
+        ) { (request: InviteUserRequest, context) in
+            try await service.inviteUser(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/ListInvitations",
+            MethodPolicy(
+                permission: "tenancy.users.read", scope: .tenant, effect: .read,
+                idempotent: true, audited: false,
+                personalPermission: "tenancy.users.read_personal", classified: true)
+        ) { (request: ListInvitationsRequest, context) in
+            try await service.listInvitations(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/RevokeInvitation",
+            MethodPolicy(
+                permission: "tenancy.users.write", scope: .tenant, effect: .write,
+                idempotent: false, audited: true,
+                personalPermission: "tenancy.users.read_personal", administrative: true,
+                category: .administration)
+        ) { (request: RevokeInvitationRequest, context) in
+            try await service.revokeInvitation(request, context)
         }
         unary(
             "/trellis.tenancy.v1.TenancyService/CreateApiKey",
             MethodPolicy(
                 permission: "tenancy.api_keys.write", scope: .tenant, effect: .write,
-                idempotent: false, audited: true)
+                idempotent: false, audited: true,
+                administrative: true, category: .authentication)
         ) { (request: CreateApiKeyRequest, context) in
             try await service.createApiKey(request, context)
         }
@@ -252,7 +411,8 @@ extension Router {
             "/trellis.tenancy.v1.TenancyService/RevokeApiKey",
             MethodPolicy(
                 permission: "tenancy.api_keys.write", scope: .tenant, effect: .write,
-                idempotent: true, audited: true)
+                idempotent: true, audited: true,
+                administrative: true, category: .authentication)
         ) { (request: RevokeApiKeyRequest, context) in
             try await service.revokeApiKey(request, context)
         }

@@ -36,7 +36,13 @@ struct TenancyHandlers: TenancyService {
     }
 
     func listSites(_ request: ListSitesRequest, _ context: ServerContext) async throws -> ListSitesResponse {
-        try await Sites.list(context.page(request), context.call.scope, context.call.database)
+        let (call, permission) = (context.call, context.call.policy.permission)
+        return try await Sites.list(
+            context.page(request),
+            of: call.scope.sites(holding: permission),
+            call.scope,
+            call.database
+        )
     }
 
     func updateSite(_ request: UpdateSiteRequest, _ context: ServerContext) async throws -> Site {
@@ -48,11 +54,50 @@ struct TenancyHandlers: TenancyService {
     }
 
     func getUser(_ request: GetUserRequest, _ context: ServerContext) async throws -> User {
-        try await Users.get(request, context.call.scope, context.call.database)
+        let call = context.call
+        return try await Users.get(request, call.scope, call.database, call.personalView)
     }
 
     func listUsers(_ request: ListUsersRequest, _ context: ServerContext) async throws -> ListUsersResponse {
-        try await Users.list(request, context.page(request), context.call.scope, context.call.database)
+        let call = context.call
+        return try await Users.list(request, context.page(request), call.scope, call.database, call.personalView)
+    }
+
+    func updateUser(_ request: UpdateUserRequest, _ context: ServerContext) async throws -> User {
+        try await context.write(request) { work in try await Users.update(request, work) }
+    }
+
+    func suspendUser(_ request: SuspendUserRequest, _ context: ServerContext) async throws -> User {
+        try await context.write(request) { work in try await Users.suspend(request, work) }
+    }
+
+    func resumeUser(_ request: ResumeUserRequest, _ context: ServerContext) async throws -> User {
+        try await context.write(request) { work in try await Users.resume(request, work) }
+    }
+
+    func deleteUser(_ request: DeleteUserRequest, _ context: ServerContext) async throws -> User {
+        try await context.write(request) { work in try await Users.delete(request, work) }
+    }
+
+    func undeleteUser(_ request: UndeleteUserRequest, _ context: ServerContext) async throws -> User {
+        try await context.write(request) { work in try await Users.undelete(request, work) }
+    }
+
+    func inviteUser(_ request: InviteUserRequest, _ context: ServerContext) async throws -> Invitation {
+        let catalogue = context.call.services.catalogue
+        return try await context.write(request) { work in try await Invitations.create(request, work, catalogue) }
+    }
+
+    func listInvitations(
+        _ request: ListInvitationsRequest,
+        _ context: ServerContext
+    ) async throws -> ListInvitationsResponse {
+        let call = context.call
+        return try await Invitations.list(context.page(request), call.scope, call.database, call.personalView)
+    }
+
+    func revokeInvitation(_ request: RevokeInvitationRequest, _ context: ServerContext) async throws -> Invitation {
+        try await context.write(request) { work in try await Invitations.revoke(request, work) }
     }
 
     func createApiKey(_ request: CreateApiKeyRequest, _ context: ServerContext) async throws -> ApiKey {
@@ -74,7 +119,7 @@ struct TenancyHandlers: TenancyService {
 
     func whoAmI(_ request: WhoAmIRequest, _ context: ServerContext) async throws -> WhoAmIResponse {
         let call = context.call
-        return try await Identity.whoAmI(call.scope, call.database, call.services.catalogue)
+        return try await Identity.whoAmI(call.scope, call.database, call.services.catalogue, call.services.keyring)
     }
 
     /// By how much clocks of loops may lag: `EventLoop.now` stands still during a turn.

@@ -1,5 +1,4 @@
 import Domain
-import Protobuf
 import RPC
 import RPCServer
 import TrellisAPI
@@ -9,7 +8,7 @@ struct Authentication: ServerInterceptor {
     let table: LoopTable
 
     /// Lets callers in that are known already, and whoever calls a public method.
-    func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool {
+    func willHandleAtOnce(_ context: ServerContext) throws -> Bool {
         let services = table[context.loop]
         guard let policy = services.policies[context.route.index], policy.scope != .public else { return true }
         guard let known = context.metadata.withValue("authorization", { $0.flatMap(services.doorkeeper.known) }) else {
@@ -20,7 +19,7 @@ struct Authentication: ServerInterceptor {
     }
 
     /// Looks the credential up.
-    func willHandle(_ request: (any Message)?, _ context: ServerContext) async throws {
+    func willHandle(_ context: ServerContext) async throws {
         let services = table[context.loop]
         guard let policy = services.policies[context.route.index], policy.scope != .public else { return }
         guard let header = context.metadata.withValue("authorization", { $0.map { Array($0) } }) else {
@@ -45,15 +44,5 @@ struct Authentication: ServerInterceptor {
         context.admittedCall = call
         try policy.check(scope)
         caller.remember(call, of: context.route.index)
-    }
-}
-
-/// Checks the rules that the proto file sets for the request's fields: after the policy, so that nobody learns from a
-/// refusal about a request that they may not make.
-struct FieldRulesCheck: ServerInterceptor {
-    func willHandleAtOnce(_ request: (any Message)?, _ context: ServerContext) throws -> Bool {
-        guard let violations = request?.violations() else { return true }
-        if !violations.isEmpty { throw DomainError.invalid(violations) }
-        return true
     }
 }

@@ -19,6 +19,8 @@ final class Doorkeeper: @unchecked Sendable {
 
     private let loop: EventLoop
     private let database: Database
+    /// What roles hold; set before the server listens.
+    var catalogue = PermissionCatalogue([], platform: [])
     private var entries: [UInt64: Caller] = [:]
     private var waiting: [[UInt8]: [CheckedContinuation<Answer, Never>]] = [:]
 
@@ -60,7 +62,7 @@ final class Doorkeeper: @unchecked Sendable {
         let asked = loop.now
         let answer: Answer
         do {
-            if let admitted = try await Admission.admit(credential, database) {
+            if let admitted = try await Admission.admit(credential, database, catalogue) {
                 answer = .success(remember(admitted, header, asked))
             } else {
                 answer = .failure(DomainError.unauthenticated(.refused))

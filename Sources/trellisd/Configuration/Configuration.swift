@@ -17,6 +17,8 @@ struct Configuration: Sendable {
     let tls: ServerTLSConfiguration?
     let admin: HostPort?
     let databaseURL: String?
+    /// `nil` for the one in the home folder.
+    let encryptionKeyFile: String?
     let postgres: ClusterVersion
     let loops: Int
     let poolMin: Int
@@ -58,6 +60,7 @@ struct Configuration: Sendable {
         tls = resolver.tls(settings)
         admin = resolver.value(settings.admin)
         databaseURL = resolver.value(settings.databaseURL)
+        encryptionKeyFile = resolver.value(settings.encryptionKeyFile)
         postgres = resolver.value(settings.postgres)
         loops = resolver.value(settings.loops)
         poolMin = resolver.value(settings.poolMin)

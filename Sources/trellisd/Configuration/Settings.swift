@@ -32,6 +32,7 @@ struct Settings: Sendable {
     let listen: Setting<HostPort>
     let admin: Setting<HostPort?>
     let databaseURL: Setting<String?>
+    let encryptionKeyFile: Setting<String?>
     let postgres: Setting<ClusterVersion>
     let loops: Setting<Int>
     let poolMin: Setting<Int>
@@ -52,7 +53,7 @@ struct Settings: Sendable {
     var all: [SettingEntry] {
         [
             home.entry, listen.entry, tlsCert.entry, tlsKey.entry, tlsClientCA.entry, tlsClientAuth.entry,
-            tlsMinVersion.entry, admin.entry, databaseURL.entry, postgres.entry, loops.entry, poolMin.entry,
+            tlsMinVersion.entry, admin.entry, databaseURL.entry, encryptionKeyFile.entry, postgres.entry, loops.entry, poolMin.entry,
             poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry, grace.entry, logLevel.entry,
             logFormat.entry, config.entry,
         ] + LimitSetting.all.map(\.entry)
@@ -98,6 +99,17 @@ struct Settings: Sendable {
             ),
             defaultValue: HostPort(host: "127.0.0.1", port: 7070),
             read: { (text) throws(BadValue) in try HostPort(text) }
+        )
+        encryptionKeyFile = Setting(
+            entry: SettingEntry(
+                name: "encryption-key-file",
+                placeholder: "FILE",
+                defaultText: "encryption.key in home, made at the first start",
+                help: "File with the key that personal data is kept under: 64 hexadecimal digits, the same for all servers of "
+                    + "a database, kept apart from its backups. Whoever loses it loses that data."
+            ),
+            defaultValue: nil,
+            read: { (text) throws(BadValue) in try Value.path(home: userHome)(text) }
         )
         tlsCert = Setting(
             entry: SettingEntry(

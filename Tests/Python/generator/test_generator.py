@@ -17,6 +17,8 @@ HEAD = 'syntax = "proto3";\npackage trellis.x.v1;\nimport "trellis/options/v1/op
 RULES = "(trellis.options.v1.rules)"
 POLICY = 'option (trellis.options.v1.policy) = { permission: "x.read", scope: SCOPE_TENANT, effect: EFFECT_READ };'
 
+DECLARATION = 'option (trellis.options.v1.permissions) = { name: "x.read", description: "Read x." };'
+
 
 def layout(tmp_path: Path) -> Layout:
     return Layout(tmp_path, "CXAPI", "XAPI", "C", "M", "S", "K", "Core", (ROOT / "proto",))
@@ -44,7 +46,8 @@ def message(field: str, before: str = "") -> str:
 
 
 def service(options: str, comment: str = "// Does it.", request: str = "M") -> str:
-    return message("string id = 1;") + f"// A service.\nservice XService {{\n  {comment}\n  rpc Do({request}) returns (M) {{ {options} }}\n}}\n"
+    return message("string id = 1;") + (
+        f"// A service.\nservice XService {{\n  {DECLARATION}\n  {comment}\n  rpc Do({request}) returns (M) {{ {options} }}\n}}\n")
 
 
 @pytest.mark.parametrize("text, expected", [
@@ -52,6 +55,11 @@ def service(options: str, comment: str = "// Does it.", request: str = "M") -> s
     (service("option (trellis.options.v1.policy) = { permission: \"x\" };"), "has a policy without scope or effect; set both"),
     (service("option (trellis.options.v1.policy) = { scope: SCOPE_TENANT, effect: EFFECT_READ };"), "has a policy without a permission"),
     (service("option (trellis.options.v1.policy) = { permission: \"x\", scope: SCOPE_TENANT, effect: EFFECT_WRITE };"), "has no request_id; add string request_id"),
+    (service(POLICY.replace("x.read", "x.write")), "needs the permission \"x.write\", which no service declares"),
+    (service(POLICY.replace("scope:", 'personal_permission: "x.see", scope:')), "needs the permission \"x.see\", which no service declares"),
+    (service(POLICY.replace("scope:", 'site_field: "site_id", scope:')), "site_field \"site_id\", which is no string field of trellis.x.v1.M"),
+    (service(POLICY).replace(DECLARATION, DECLARATION + DECLARATION), "is declared by XService, too; declare it once"),
+    (service(POLICY).replace(', description: "Read x."', ""), "has no name or no description; give it both"),
     (service(POLICY, comment=""), "rpc XService.Do has no comment"),
     (service(POLICY, request="stream M"), "streams its requests"),
     (message("string id = 1;").replace("// A field.", ""), "trellis.x.v1.M.id has no comment; say what it holds"),

@@ -110,6 +110,11 @@ def populate(api, tenant, marker):
     user = tenancy.CreateUser(api.tenancy.CreateUserRequest(email=f"{marker}@example.org", display_name=marker))
     tenancy.CreateApiKey(api.tenancy.CreateApiKeyRequest(
         display_name=marker, permissions=["tenancy.sites.read"], user_id=user.id))
+    access = tenant.stub("access")
+    access.CreateRole(api.access.CreateRoleRequest(role=marker, permissions=["tenancy.sites.read"], description=marker))
+    access.AssignRole(api.access.AssignRoleRequest(user_id=user.id, role=marker, site_id=site.id))
+    grant = api.tenancy.RoleGrant(role=marker)
+    tenancy.InviteUser(api.tenancy.InviteUserRequest(email=f"invited-{marker}@example.org", display_name=marker, roles=[grant]))
     kinds = api.reference
     request = kinds.ImportReleaseRequest(complete=True)
     request.release.framework, request.release.version, request.release.title = "private", "1", f"framework {marker}"

@@ -64,7 +64,7 @@ public struct TenancyClient: Sendable {
             "/trellis.tenancy.v1.TenancyService/GetSite", request, isIdempotent: true, options: options)
     }
 
-    /// Returns the tenant's sites, oldest first.
+    /// Returns the tenant's sites that the caller may read, oldest first.
     public func listSites(
         _ request: ListSitesRequest, options: TrellisConnection.Options? = nil
     ) async throws(TrellisError) -> ListSitesResponse {
@@ -80,7 +80,7 @@ public struct TenancyClient: Sendable {
             "/trellis.tenancy.v1.TenancyService/UpdateSite", request, isIdempotent: !request.requestID.isEmpty, options: options)
     }
 
-    /// Makes a user of the caller's tenant.
+    /// Makes a user of the caller's tenant, who cannot sign in before they are invited. Give them roles with AssignRole.
     public func createUser(
         _ request: CreateUserRequest, options: TrellisConnection.Options? = nil
     ) async throws(TrellisError) -> User {
@@ -88,7 +88,7 @@ public struct TenancyClient: Sendable {
             "/trellis.tenancy.v1.TenancyService/CreateUser", request, isIdempotent: !request.requestID.isEmpty, options: options)
     }
 
-    /// Returns one user.
+    /// Returns one user. Without tenancy.users.read_personal, the e-mail address and the name are masked.
     public func getUser(
         _ request: GetUserRequest, options: TrellisConnection.Options? = nil
     ) async throws(TrellisError) -> User {
@@ -96,12 +96,79 @@ public struct TenancyClient: Sendable {
             "/trellis.tenancy.v1.TenancyService/GetUser", request, isIdempotent: true, options: options)
     }
 
-    /// Returns the tenant's users, oldest first.
+    /// Returns the tenant's users, oldest first. Without tenancy.users.read_personal, e-mail addresses and names are masked,
+    /// and nobody is found by an e-mail address.
     public func listUsers(
         _ request: ListUsersRequest, options: TrellisConnection.Options? = nil
     ) async throws(TrellisError) -> ListUsersResponse {
         try await connection.unary(
             "/trellis.tenancy.v1.TenancyService/ListUsers", request, isIdempotent: true, options: options)
+    }
+
+    /// Changes a user: the fields that update_mask names.
+    public func updateUser(
+        _ request: UpdateUserRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> User {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/UpdateUser", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
+    /// Suspends a user: none of their credentials are let in until they are resumed. The last owner cannot be suspended.
+    public func suspendUser(
+        _ request: SuspendUserRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> User {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/SuspendUser", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
+    /// Lets a suspended user in again.
+    public func resumeUser(
+        _ request: ResumeUserRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> User {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/ResumeUser", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
+    /// Deletes a user, who can be restored for 30 days. None of their credentials are let in any more. The last owner cannot
+    /// be deleted.
+    public func deleteUser(
+        _ request: DeleteUserRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> User {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/DeleteUser", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
+    /// Restores a user who was deleted less than 30 days ago.
+    public func undeleteUser(
+        _ request: UndeleteUserRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> User {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/UndeleteUser", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
+    /// Invites somebody to become a user: the token in this answer, sent to them by whatever means, lets them accept and choose
+    /// a password. Inviting an address again revokes its invitation before. The caller must hold what the roles hold.
+    public func inviteUser(
+        _ request: InviteUserRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Invitation {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/InviteUser", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
+    /// Returns the invitations that are neither accepted nor revoked, oldest first, without their tokens.
+    public func listInvitations(
+        _ request: ListInvitationsRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> ListInvitationsResponse {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/ListInvitations", request, isIdempotent: true, options: options)
+    }
+
+    /// Revokes an invitation. Revoking one that has been revoked changes nothing.
+    public func revokeInvitation(
+        _ request: RevokeInvitationRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Invitation {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/RevokeInvitation", request, isIdempotent: !request.requestID.isEmpty, options: options)
     }
 
     /// Makes an API key of the caller's tenant. It can hold no permission that the caller does not hold. The secret is in

@@ -147,6 +147,46 @@ package struct SiteList: Statement {
     }
 }
 
+/// `SiteListAmong` of site.sql.
+package struct SiteListAmong: Statement {
+    package static let name = "SiteListAmong"
+
+    package static let sql = """
+        SELECT site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag
+        FROM trellis.site
+        WHERE tenant_id = $1 AND site_id = ANY ($2::uuid[]) AND site_id > $3
+        ORDER BY site_id
+        LIMIT $4
+        """
+
+    package static let isReadOnly = true
+
+    package var tenantID: UUID
+    package var sites: [UUID]
+    package var after: UUID
+    package var count: Int64
+
+    package init(
+        tenantID: UUID, sites: [UUID], after: UUID, count: Int64
+    ) {
+        self.tenantID = tenantID
+        self.sites = sites
+        self.after = after
+        self.count = count
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(sites)
+        parameters.add(after)
+        parameters.add(count)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [Site] {
+        try result.rows(readSite)
+    }
+}
+
 /// `SiteUpdate` of site.sql.
 package struct SiteUpdate: Statement {
     package static let name = "SiteUpdate"

@@ -3,34 +3,88 @@
 
 package import Postgres
 package import Primitives
-package import TrellisAPI
+
+/// A row of `UserGet`.
+package struct UserRow: Sendable, Equatable {
+    package var userID: UUID
+    package var personID: UUID?
+    package var personal: [UInt8]
+    package var language: String
+    package var timeZone: String
+    package var state: Int16
+    package var version: Int64
+    package var createTime: Instant
+    package var updateTime: Instant
+    package var deleteTime: Instant?
+    package var purgeTime: Instant?
+    package var sealedKey: [UInt8]?
+
+    package init(userID: UUID, personID: UUID? = nil, personal: [UInt8], language: String, timeZone: String, state: Int16, version: Int64, createTime: Instant, updateTime: Instant, deleteTime: Instant? = nil, purgeTime: Instant? = nil, sealedKey: [UInt8]? = nil) {
+        self.userID = userID
+        self.personID = personID
+        self.personal = personal
+        self.language = language
+        self.timeZone = timeZone
+        self.state = state
+        self.version = version
+        self.createTime = createTime
+        self.updateTime = updateTime
+        self.deleteTime = deleteTime
+        self.purgeTime = purgeTime
+        self.sealedKey = sealedKey
+    }
+}
+
+/// A row of `TenantOwnersLock`.
+package struct TenantOwnersLockRow: Sendable, Equatable {
+    package var tenantID: UUID
+
+    package init(tenantID: UUID) {
+        self.tenantID = tenantID
+    }
+}
+
+/// A row of `OtherOwnersCount`.
+package struct OtherOwnersCountRow: Sendable, Equatable {
+    package var count: Int64
+
+    package init(count: Int64) {
+        self.count = count
+    }
+}
+
+/// A row of `UserIsOwner`.
+package struct UserIsOwnerRow: Sendable, Equatable {
+    package var count: Int64
+
+    package init(count: Int64) {
+        self.count = count
+    }
+}
 
 /// `UserInsert` of tenant_user.sql.
 package struct UserInsert: Statement {
     package static let name = "UserInsert"
 
     package static let sql = """
-        INSERT INTO trellis.tenant_user (tenant_id, user_id, email, email_key, display_name, language, time_zone)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
-        RETURNING user_id AS id, email, display_name, language, time_zone, create_time
+        INSERT INTO trellis.tenant_user (tenant_id, user_id, email_index, personal, language, time_zone)
+        VALUES ($1, $2, $3, $4, $5, $6)
         """
 
     package var tenantID: UUID
     package var userID: UUID
-    package var email: String
-    package var emailKey: String
-    package var displayName: String
+    package var emailIndex: [UInt8]
+    package var personal: [UInt8]
     package var language: String
     package var timeZone: String
 
     package init(
-        tenantID: UUID, userID: UUID, email: String, emailKey: String, displayName: String, language: String, timeZone: String
+        tenantID: UUID, userID: UUID, emailIndex: [UInt8], personal: [UInt8], language: String, timeZone: String
     ) {
         self.tenantID = tenantID
         self.userID = userID
-        self.email = email
-        self.emailKey = emailKey
-        self.displayName = displayName
+        self.emailIndex = emailIndex
+        self.personal = personal
         self.language = language
         self.timeZone = timeZone
     }
@@ -38,15 +92,14 @@ package struct UserInsert: Statement {
     package func bind(_ parameters: inout Parameters) {
         parameters.add(tenantID)
         parameters.add(userID)
-        parameters.add(email)
-        parameters.add(emailKey)
-        parameters.add(displayName)
+        parameters.add(emailIndex)
+        parameters.add(personal)
         parameters.add(language)
         parameters.add(timeZone)
     }
 
-    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> User? {
-        try result.first(readUser)
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
     }
 }
 
@@ -55,7 +108,10 @@ package struct UserGet: Statement {
     package static let name = "UserGet"
 
     package static let sql = """
-        SELECT user_id AS id, email, display_name, language, time_zone, create_time
+        SELECT user_id, person_id, personal, language, time_zone, state, version, create_time, update_time, delete_time, purge_time, (
+            SELECT sealed_key FROM trellis.subject_key
+            WHERE subject_key.tenant_id = tenant_user.tenant_id AND subject_id = user_id
+        ) AS sealed_key
         FROM trellis.tenant_user
         WHERE tenant_id = $1 AND user_id = $2
         """
@@ -77,8 +133,42 @@ package struct UserGet: Statement {
         parameters.add(userID)
     }
 
-    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> User? {
-        try result.first(readUser)
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> UserRow? {
+        try result.first(readUserRow)
+    }
+}
+
+/// The same, held until the transaction ends.
+package struct UserLock: Statement {
+    package static let name = "UserLock"
+
+    package static let sql = """
+        SELECT user_id, person_id, personal, language, time_zone, state, version, create_time, update_time, delete_time, purge_time, (
+            SELECT sealed_key FROM trellis.subject_key
+            WHERE subject_key.tenant_id = tenant_user.tenant_id AND subject_id = user_id
+        ) AS sealed_key
+        FROM trellis.tenant_user
+        WHERE tenant_id = $1 AND user_id = $2
+        FOR NO KEY UPDATE
+        """
+
+    package var tenantID: UUID
+    package var userID: UUID
+
+    package init(
+        tenantID: UUID, userID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.userID = userID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(userID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> UserRow? {
+        try result.first(readUserRow)
     }
 }
 
@@ -87,46 +177,12 @@ package struct UserList: Statement {
     package static let name = "UserList"
 
     package static let sql = """
-        SELECT user_id AS id, email, display_name, language, time_zone, create_time
+        SELECT user_id, person_id, personal, language, time_zone, state, version, create_time, update_time, delete_time, purge_time, (
+            SELECT sealed_key FROM trellis.subject_key
+            WHERE subject_key.tenant_id = tenant_user.tenant_id AND subject_id = user_id
+        ) AS sealed_key
         FROM trellis.tenant_user
-        WHERE tenant_id = $1 AND user_id > $2
-        ORDER BY user_id
-        LIMIT $3
-        """
-
-    package static let isReadOnly = true
-
-    package var tenantID: UUID
-    package var after: UUID
-    package var count: Int64
-
-    package init(
-        tenantID: UUID, after: UUID, count: Int64
-    ) {
-        self.tenantID = tenantID
-        self.after = after
-        self.count = count
-    }
-
-    package func bind(_ parameters: inout Parameters) {
-        parameters.add(tenantID)
-        parameters.add(after)
-        parameters.add(count)
-    }
-
-    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [User] {
-        try result.rows(readUser)
-    }
-}
-
-/// `UserListByEmail` of tenant_user.sql.
-package struct UserListByEmail: Statement {
-    package static let name = "UserListByEmail"
-
-    package static let sql = """
-        SELECT user_id AS id, email, display_name, language, time_zone, create_time
-        FROM trellis.tenant_user
-        WHERE tenant_id = $1 AND email_key = $2 AND user_id > $3
+        WHERE tenant_id = $1 AND user_id > $2 AND ($3 OR delete_time IS NULL)
         ORDER BY user_id
         LIMIT $4
         """
@@ -134,37 +190,335 @@ package struct UserListByEmail: Statement {
     package static let isReadOnly = true
 
     package var tenantID: UUID
-    package var emailKey: String
     package var after: UUID
+    package var showDeleted: Bool
     package var count: Int64
 
     package init(
-        tenantID: UUID, emailKey: String, after: UUID, count: Int64
+        tenantID: UUID, after: UUID, showDeleted: Bool, count: Int64
     ) {
         self.tenantID = tenantID
-        self.emailKey = emailKey
         self.after = after
+        self.showDeleted = showDeleted
         self.count = count
     }
 
     package func bind(_ parameters: inout Parameters) {
         parameters.add(tenantID)
-        parameters.add(emailKey)
         parameters.add(after)
+        parameters.add(showDeleted)
         parameters.add(count)
     }
 
-    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [User] {
-        try result.rows(readUser)
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [UserRow] {
+        try result.rows(readUserRow)
     }
 }
 
-private func readUser(_ row: Row) throws(PostgresError) -> User {
-    User(
-        id: try row.uuid(0).text,
-        email: try row.text(1),
-        displayName: try row.text(2),
+/// At most one.
+package struct UserListByEmail: Statement {
+    package static let name = "UserListByEmail"
+
+    package static let sql = """
+        SELECT user_id, person_id, personal, language, time_zone, state, version, create_time, update_time, delete_time, purge_time, (
+            SELECT sealed_key FROM trellis.subject_key
+            WHERE subject_key.tenant_id = tenant_user.tenant_id AND subject_id = user_id
+        ) AS sealed_key
+        FROM trellis.tenant_user
+        WHERE tenant_id = $1 AND email_index = $2 AND user_id > $3
+            AND ($4 OR delete_time IS NULL)
+        ORDER BY user_id
+        LIMIT $5
+        """
+
+    package static let isReadOnly = true
+
+    package var tenantID: UUID
+    package var emailIndex: [UInt8]
+    package var after: UUID
+    package var showDeleted: Bool
+    package var count: Int64
+
+    package init(
+        tenantID: UUID, emailIndex: [UInt8], after: UUID, showDeleted: Bool, count: Int64
+    ) {
+        self.tenantID = tenantID
+        self.emailIndex = emailIndex
+        self.after = after
+        self.showDeleted = showDeleted
+        self.count = count
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(emailIndex)
+        parameters.add(after)
+        parameters.add(showDeleted)
+        parameters.add(count)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [UserRow] {
+        try result.rows(readUserRow)
+    }
+}
+
+/// `UserUpdate` of tenant_user.sql.
+package struct UserUpdate: Statement {
+    package static let name = "UserUpdate"
+
+    package static let sql = """
+        UPDATE trellis.tenant_user
+        SET email_index = $1, personal = $2, language = $3, time_zone = $4,
+            version = version + 1, update_time = clock_timestamp()
+        WHERE tenant_id = $5 AND user_id = $6
+        """
+
+    package var emailIndex: [UInt8]
+    package var personal: [UInt8]
+    package var language: String
+    package var timeZone: String
+    package var tenantID: UUID
+    package var userID: UUID
+
+    package init(
+        emailIndex: [UInt8], personal: [UInt8], language: String, timeZone: String, tenantID: UUID, userID: UUID
+    ) {
+        self.emailIndex = emailIndex
+        self.personal = personal
+        self.language = language
+        self.timeZone = timeZone
+        self.tenantID = tenantID
+        self.userID = userID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(emailIndex)
+        parameters.add(personal)
+        parameters.add(language)
+        parameters.add(timeZone)
+        parameters.add(tenantID)
+        parameters.add(userID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
+/// `UserSetState` of tenant_user.sql.
+package struct UserSetState: Statement {
+    package static let name = "UserSetState"
+
+    package static let sql = """
+        UPDATE trellis.tenant_user
+        SET state = $1::smallint, version = version + 1, update_time = clock_timestamp()
+        WHERE tenant_id = $2 AND user_id = $3
+        """
+
+    package var state: Int16
+    package var tenantID: UUID
+    package var userID: UUID
+
+    package init(
+        state: Int16, tenantID: UUID, userID: UUID
+    ) {
+        self.state = state
+        self.tenantID = tenantID
+        self.userID = userID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(state)
+        parameters.add(tenantID)
+        parameters.add(userID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
+/// They can be restored until purge_time.
+package struct UserDelete: Statement {
+    package static let name = "UserDelete"
+
+    package static let sql = """
+        UPDATE trellis.tenant_user
+        SET delete_time = now(), purge_time = now() + interval '30 days', version = version + 1, update_time = clock_timestamp()
+        WHERE tenant_id = $1 AND user_id = $2
+        """
+
+    package var tenantID: UUID
+    package var userID: UUID
+
+    package init(
+        tenantID: UUID, userID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.userID = userID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(userID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
+/// `UserUndelete` of tenant_user.sql.
+package struct UserUndelete: Statement {
+    package static let name = "UserUndelete"
+
+    package static let sql = """
+        UPDATE trellis.tenant_user
+        SET delete_time = NULL, purge_time = NULL, version = version + 1, update_time = clock_timestamp()
+        WHERE tenant_id = $1 AND user_id = $2
+        """
+
+    package var tenantID: UUID
+    package var userID: UUID
+
+    package init(
+        tenantID: UUID, userID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.userID = userID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(userID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
+/// Held by whoever may take away an owner, so that two of them do not each leave the other's as the last.
+package struct TenantOwnersLock: Statement {
+    package static let name = "TenantOwnersLock"
+
+    package static let sql = """
+        SELECT tenant_id
+        FROM trellis.tenant
+        WHERE tenant_id = $1
+        FOR NO KEY UPDATE
+        """
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> TenantOwnersLockRow? {
+        try result.first(readTenantOwnersLockRow)
+    }
+}
+
+/// The owners who are let in, beside one user.
+package struct OtherOwnersCount: Statement {
+    package static let name = "OtherOwnersCount"
+
+    package static let sql = """
+        SELECT count(*) AS count
+        FROM trellis.role_binding JOIN trellis.tenant_user USING (tenant_id, user_id)
+        WHERE tenant_id = $1 AND user_id <> $2 AND role_binding.role = 'owner'
+            AND site_id = '00000000-0000-0000-0000-000000000000' AND state = 1 AND delete_time IS NULL
+        """
+
+    package static let isReadOnly = true
+
+    package var tenantID: UUID
+    package var userID: UUID
+
+    package init(
+        tenantID: UUID, userID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.userID = userID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(userID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> OtherOwnersCountRow? {
+        try result.first(readOtherOwnersCountRow)
+    }
+}
+
+/// `UserIsOwner` of tenant_user.sql.
+package struct UserIsOwner: Statement {
+    package static let name = "UserIsOwner"
+
+    package static let sql = """
+        SELECT count(*) AS count
+        FROM trellis.role_binding
+        WHERE tenant_id = $1 AND user_id = $2 AND role_binding.role = 'owner'
+            AND site_id = '00000000-0000-0000-0000-000000000000'
+        """
+
+    package static let isReadOnly = true
+
+    package var tenantID: UUID
+    package var userID: UUID
+
+    package init(
+        tenantID: UUID, userID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.userID = userID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(userID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> UserIsOwnerRow? {
+        try result.first(readUserIsOwnerRow)
+    }
+}
+
+private func readUserRow(_ row: Row) throws(PostgresError) -> UserRow {
+    UserRow(
+        userID: try row.uuid(0),
+        personID: try row.optionalUUID(1),
+        personal: try row.bytes(2),
         language: try row.text(3),
         timeZone: try row.text(4),
-        createTime: Timestamp(try row.timestamp(5)))
+        state: try row.int16(5),
+        version: try row.int64(6),
+        createTime: try row.timestamp(7),
+        updateTime: try row.timestamp(8),
+        deleteTime: try row.optionalTimestamp(9),
+        purgeTime: try row.optionalTimestamp(10),
+        sealedKey: try row.optionalBytes(11))
+}
+
+private func readTenantOwnersLockRow(_ row: Row) throws(PostgresError) -> TenantOwnersLockRow {
+    TenantOwnersLockRow(
+        tenantID: try row.uuid(0))
+}
+
+private func readOtherOwnersCountRow(_ row: Row) throws(PostgresError) -> OtherOwnersCountRow {
+    OtherOwnersCountRow(
+        count: try row.int64(0))
+}
+
+private func readUserIsOwnerRow(_ row: Row) throws(PostgresError) -> UserIsOwnerRow {
+    UserIsOwnerRow(
+        count: try row.int64(0))
 }

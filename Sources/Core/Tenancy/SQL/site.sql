@@ -24,6 +24,13 @@ WHERE tenant_id = @tenant_id AND site_id > @after
 ORDER BY site_id
 LIMIT @count;
 
+-- name: SiteListAmong :many Site
+SELECT site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag
+FROM trellis.site
+WHERE tenant_id = @tenant_id AND site_id = ANY (@sites::uuid[]) AND site_id > @after
+ORDER BY site_id
+LIMIT @count;
+
 -- name: SiteUpdate :one Site
 UPDATE trellis.site
 SET display_name = @display_name, display_name_key = @display_name_key, description = @description,

@@ -7,6 +7,12 @@
 #endif
 
 #include "trellis/options/v1/options.pb-c.h"
+void   trellis__options__v1__permission__init
+                     (Trellis__Options__V1__Permission         *message)
+{
+  static const Trellis__Options__V1__Permission init_value = TRELLIS__OPTIONS__V1__PERMISSION__INIT;
+  *message = init_value;
+}
 void   trellis__options__v1__policy__init
                      (Trellis__Options__V1__Policy         *message)
 {
@@ -19,7 +25,71 @@ void   trellis__options__v1__rules__init
   static const Trellis__Options__V1__Rules init_value = TRELLIS__OPTIONS__V1__RULES__INIT;
   *message = init_value;
 }
-static const ProtobufCFieldDescriptor trellis__options__v1__policy__field_descriptors[5] =
+static const ProtobufCFieldDescriptor trellis__options__v1__permission__field_descriptors[3] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Options__V1__Permission, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "description",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Options__V1__Permission, description),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "least_role",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Options__V1__Permission, least_role),
+    &trellis__options__v1__system_role__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__options__v1__permission__field_indices_by_name[] = {
+  1,   /* field[1] = description */
+  2,   /* field[2] = least_role */
+  0,   /* field[0] = name */
+};
+static const ProtobufCIntRange trellis__options__v1__permission__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor trellis__options__v1__permission__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.options.v1.Permission",
+  "Permission",
+  "Trellis__Options__V1__Permission",
+  "trellis.options.v1",
+  sizeof(Trellis__Options__V1__Permission),
+  3,
+  trellis__options__v1__permission__field_descriptors,
+  trellis__options__v1__permission__field_indices_by_name,
+  1,  trellis__options__v1__permission__number_ranges,
+  (ProtobufCMessageInit) trellis__options__v1__permission__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__options__v1__policy__field_descriptors[12] =
 {
   {
     "permission",
@@ -81,18 +151,109 @@ static const ProtobufCFieldDescriptor trellis__options__v1__policy__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "personal_permission",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Options__V1__Policy, personal_permission),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "site_field",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Options__V1__Policy, site_field),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "any_site",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Options__V1__Policy, any_site),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "administrative",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Options__V1__Policy, administrative),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "category",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Options__V1__Policy, category),
+    &trellis__options__v1__audit_category__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "classified",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Options__V1__Policy, classified),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rate_class",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Options__V1__Policy, rate_class),
+    &trellis__options__v1__rate_class__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trellis__options__v1__policy__field_indices_by_name[] = {
+  8,   /* field[8] = administrative */
+  7,   /* field[7] = any_site */
   4,   /* field[4] = audited */
+  9,   /* field[9] = category */
+  10,   /* field[10] = classified */
   2,   /* field[2] = effect */
   3,   /* field[3] = idempotent */
   0,   /* field[0] = permission */
+  5,   /* field[5] = personal_permission */
+  11,   /* field[11] = rate_class */
   1,   /* field[1] = scope */
+  6,   /* field[6] = site_field */
 };
 static const ProtobufCIntRange trellis__options__v1__policy__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor trellis__options__v1__policy__descriptor =
 {
@@ -102,14 +263,14 @@ const ProtobufCMessageDescriptor trellis__options__v1__policy__descriptor =
   "Trellis__Options__V1__Policy",
   "trellis.options.v1",
   sizeof(Trellis__Options__V1__Policy),
-  5,
+  12,
   trellis__options__v1__policy__field_descriptors,
   trellis__options__v1__policy__field_indices_by_name,
   1,  trellis__options__v1__policy__number_ranges,
   (ProtobufCMessageInit) trellis__options__v1__policy__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__options__v1__rules__field_descriptors[11] =
+static const ProtobufCFieldDescriptor trellis__options__v1__rules__field_descriptors[12] =
 {
   {
     "required",
@@ -243,6 +404,18 @@ static const ProtobufCFieldDescriptor trellis__options__v1__rules__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "personal",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Options__V1__Rules, personal),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trellis__options__v1__rules__field_indices_by_name[] = {
   7,   /* field[7] = format */
@@ -254,13 +427,14 @@ static const unsigned trellis__options__v1__rules__field_indices_by_name[] = {
   1,   /* field[1] = min_length */
   5,   /* field[5] = minimum */
   8,   /* field[8] = output_only */
+  11,   /* field[11] = personal */
   0,   /* field[0] = required */
   10,   /* field[10] = secret */
 };
 static const ProtobufCIntRange trellis__options__v1__rules__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor trellis__options__v1__rules__descriptor =
 {
@@ -270,12 +444,116 @@ const ProtobufCMessageDescriptor trellis__options__v1__rules__descriptor =
   "Trellis__Options__V1__Rules",
   "trellis.options.v1",
   sizeof(Trellis__Options__V1__Rules),
-  11,
+  12,
   trellis__options__v1__rules__field_descriptors,
   trellis__options__v1__rules__field_indices_by_name,
   1,  trellis__options__v1__rules__number_ranges,
   (ProtobufCMessageInit) trellis__options__v1__rules__init,
   NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue trellis__options__v1__system_role__enum_values_by_number[5] =
+{
+  { "SYSTEM_ROLE_UNSPECIFIED", "TRELLIS__OPTIONS__V1__SYSTEM_ROLE__SYSTEM_ROLE_UNSPECIFIED", 0 },
+  { "SYSTEM_ROLE_MEMBER", "TRELLIS__OPTIONS__V1__SYSTEM_ROLE__SYSTEM_ROLE_MEMBER", 1 },
+  { "SYSTEM_ROLE_MANAGER", "TRELLIS__OPTIONS__V1__SYSTEM_ROLE__SYSTEM_ROLE_MANAGER", 2 },
+  { "SYSTEM_ROLE_ADMIN", "TRELLIS__OPTIONS__V1__SYSTEM_ROLE__SYSTEM_ROLE_ADMIN", 3 },
+  { "SYSTEM_ROLE_OWNER", "TRELLIS__OPTIONS__V1__SYSTEM_ROLE__SYSTEM_ROLE_OWNER", 4 },
+};
+static const ProtobufCIntRange trellis__options__v1__system_role__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex trellis__options__v1__system_role__enum_values_by_name[5] =
+{
+  { "SYSTEM_ROLE_ADMIN", 3 },
+  { "SYSTEM_ROLE_MANAGER", 2 },
+  { "SYSTEM_ROLE_MEMBER", 1 },
+  { "SYSTEM_ROLE_OWNER", 4 },
+  { "SYSTEM_ROLE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor trellis__options__v1__system_role__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "trellis.options.v1.SystemRole",
+  "SystemRole",
+  "Trellis__Options__V1__SystemRole",
+  "trellis.options.v1",
+  5,
+  trellis__options__v1__system_role__enum_values_by_number,
+  5,
+  trellis__options__v1__system_role__enum_values_by_name,
+  1,
+  trellis__options__v1__system_role__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue trellis__options__v1__audit_category__enum_values_by_number[6] =
+{
+  { "AUDIT_CATEGORY_UNSPECIFIED", "TRELLIS__OPTIONS__V1__AUDIT_CATEGORY__AUDIT_CATEGORY_UNSPECIFIED", 0 },
+  { "AUDIT_CATEGORY_DATA_CHANGE", "TRELLIS__OPTIONS__V1__AUDIT_CATEGORY__AUDIT_CATEGORY_DATA_CHANGE", 1 },
+  { "AUDIT_CATEGORY_ACCESS", "TRELLIS__OPTIONS__V1__AUDIT_CATEGORY__AUDIT_CATEGORY_ACCESS", 2 },
+  { "AUDIT_CATEGORY_AUTHENTICATION", "TRELLIS__OPTIONS__V1__AUDIT_CATEGORY__AUDIT_CATEGORY_AUTHENTICATION", 3 },
+  { "AUDIT_CATEGORY_ADMINISTRATION", "TRELLIS__OPTIONS__V1__AUDIT_CATEGORY__AUDIT_CATEGORY_ADMINISTRATION", 4 },
+  { "AUDIT_CATEGORY_SCHEMA", "TRELLIS__OPTIONS__V1__AUDIT_CATEGORY__AUDIT_CATEGORY_SCHEMA", 5 },
+};
+static const ProtobufCIntRange trellis__options__v1__audit_category__value_ranges[] = {
+{0, 0},{0, 6}
+};
+static const ProtobufCEnumValueIndex trellis__options__v1__audit_category__enum_values_by_name[6] =
+{
+  { "AUDIT_CATEGORY_ACCESS", 2 },
+  { "AUDIT_CATEGORY_ADMINISTRATION", 4 },
+  { "AUDIT_CATEGORY_AUTHENTICATION", 3 },
+  { "AUDIT_CATEGORY_DATA_CHANGE", 1 },
+  { "AUDIT_CATEGORY_SCHEMA", 5 },
+  { "AUDIT_CATEGORY_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor trellis__options__v1__audit_category__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "trellis.options.v1.AuditCategory",
+  "AuditCategory",
+  "Trellis__Options__V1__AuditCategory",
+  "trellis.options.v1",
+  6,
+  trellis__options__v1__audit_category__enum_values_by_number,
+  6,
+  trellis__options__v1__audit_category__enum_values_by_name,
+  1,
+  trellis__options__v1__audit_category__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue trellis__options__v1__rate_class__enum_values_by_number[5] =
+{
+  { "RATE_CLASS_UNSPECIFIED", "TRELLIS__OPTIONS__V1__RATE_CLASS__RATE_CLASS_UNSPECIFIED", 0 },
+  { "RATE_CLASS_READ", "TRELLIS__OPTIONS__V1__RATE_CLASS__RATE_CLASS_READ", 1 },
+  { "RATE_CLASS_WRITE", "TRELLIS__OPTIONS__V1__RATE_CLASS__RATE_CLASS_WRITE", 2 },
+  { "RATE_CLASS_HEAVY", "TRELLIS__OPTIONS__V1__RATE_CLASS__RATE_CLASS_HEAVY", 3 },
+  { "RATE_CLASS_CREDENTIAL", "TRELLIS__OPTIONS__V1__RATE_CLASS__RATE_CLASS_CREDENTIAL", 4 },
+};
+static const ProtobufCIntRange trellis__options__v1__rate_class__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex trellis__options__v1__rate_class__enum_values_by_name[5] =
+{
+  { "RATE_CLASS_CREDENTIAL", 4 },
+  { "RATE_CLASS_HEAVY", 3 },
+  { "RATE_CLASS_READ", 1 },
+  { "RATE_CLASS_UNSPECIFIED", 0 },
+  { "RATE_CLASS_WRITE", 2 },
+};
+const ProtobufCEnumDescriptor trellis__options__v1__rate_class__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "trellis.options.v1.RateClass",
+  "RateClass",
+  "Trellis__Options__V1__RateClass",
+  "trellis.options.v1",
+  5,
+  trellis__options__v1__rate_class__enum_values_by_number,
+  5,
+  trellis__options__v1__rate_class__enum_values_by_name,
+  1,
+  trellis__options__v1__rate_class__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue trellis__options__v1__scope__enum_values_by_number[6] =
 {

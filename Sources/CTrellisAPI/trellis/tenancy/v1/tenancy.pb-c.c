@@ -25,6 +25,18 @@ void   trellis__tenancy__v1__user__init
   static const Trellis__Tenancy__V1__User init_value = TRELLIS__TENANCY__V1__USER__INIT;
   *message = init_value;
 }
+void   trellis__tenancy__v1__invitation__init
+                     (Trellis__Tenancy__V1__Invitation         *message)
+{
+  static const Trellis__Tenancy__V1__Invitation init_value = TRELLIS__TENANCY__V1__INVITATION__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__role_grant__init
+                     (Trellis__Tenancy__V1__RoleGrant         *message)
+{
+  static const Trellis__Tenancy__V1__RoleGrant init_value = TRELLIS__TENANCY__V1__ROLE_GRANT__INIT;
+  *message = init_value;
+}
 void   trellis__tenancy__v1__api_key__init
                      (Trellis__Tenancy__V1__ApiKey         *message)
 {
@@ -113,6 +125,60 @@ void   trellis__tenancy__v1__list_users_response__init
                      (Trellis__Tenancy__V1__ListUsersResponse         *message)
 {
   static const Trellis__Tenancy__V1__ListUsersResponse init_value = TRELLIS__TENANCY__V1__LIST_USERS_RESPONSE__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__update_user_request__init
+                     (Trellis__Tenancy__V1__UpdateUserRequest         *message)
+{
+  static const Trellis__Tenancy__V1__UpdateUserRequest init_value = TRELLIS__TENANCY__V1__UPDATE_USER_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__suspend_user_request__init
+                     (Trellis__Tenancy__V1__SuspendUserRequest         *message)
+{
+  static const Trellis__Tenancy__V1__SuspendUserRequest init_value = TRELLIS__TENANCY__V1__SUSPEND_USER_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__resume_user_request__init
+                     (Trellis__Tenancy__V1__ResumeUserRequest         *message)
+{
+  static const Trellis__Tenancy__V1__ResumeUserRequest init_value = TRELLIS__TENANCY__V1__RESUME_USER_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__delete_user_request__init
+                     (Trellis__Tenancy__V1__DeleteUserRequest         *message)
+{
+  static const Trellis__Tenancy__V1__DeleteUserRequest init_value = TRELLIS__TENANCY__V1__DELETE_USER_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__undelete_user_request__init
+                     (Trellis__Tenancy__V1__UndeleteUserRequest         *message)
+{
+  static const Trellis__Tenancy__V1__UndeleteUserRequest init_value = TRELLIS__TENANCY__V1__UNDELETE_USER_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__invite_user_request__init
+                     (Trellis__Tenancy__V1__InviteUserRequest         *message)
+{
+  static const Trellis__Tenancy__V1__InviteUserRequest init_value = TRELLIS__TENANCY__V1__INVITE_USER_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__list_invitations_request__init
+                     (Trellis__Tenancy__V1__ListInvitationsRequest         *message)
+{
+  static const Trellis__Tenancy__V1__ListInvitationsRequest init_value = TRELLIS__TENANCY__V1__LIST_INVITATIONS_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__list_invitations_response__init
+                     (Trellis__Tenancy__V1__ListInvitationsResponse         *message)
+{
+  static const Trellis__Tenancy__V1__ListInvitationsResponse init_value = TRELLIS__TENANCY__V1__LIST_INVITATIONS_RESPONSE__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__revoke_invitation_request__init
+                     (Trellis__Tenancy__V1__RevokeInvitationRequest         *message)
+{
+  static const Trellis__Tenancy__V1__RevokeInvitationRequest init_value = TRELLIS__TENANCY__V1__REVOKE_INVITATION_REQUEST__INIT;
   *message = init_value;
 }
 void   trellis__tenancy__v1__create_api_key_request__init
@@ -357,7 +423,37 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__site__descriptor =
   (ProtobufCMessageInit) trellis__tenancy__v1__site__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__user__field_descriptors[6] =
+static const ProtobufCEnumValue trellis__tenancy__v1__user__state__enum_values_by_number[3] =
+{
+  { "STATE_UNSPECIFIED", "TRELLIS__TENANCY__V1__USER__STATE__STATE_UNSPECIFIED", 0 },
+  { "STATE_ACTIVE", "TRELLIS__TENANCY__V1__USER__STATE__STATE_ACTIVE", 1 },
+  { "STATE_SUSPENDED", "TRELLIS__TENANCY__V1__USER__STATE__STATE_SUSPENDED", 2 },
+};
+static const ProtobufCIntRange trellis__tenancy__v1__user__state__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex trellis__tenancy__v1__user__state__enum_values_by_name[3] =
+{
+  { "STATE_ACTIVE", 1 },
+  { "STATE_SUSPENDED", 2 },
+  { "STATE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor trellis__tenancy__v1__user__state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.User.State",
+  "State",
+  "Trellis__Tenancy__V1__User__State",
+  "trellis.tenancy.v1",
+  3,
+  trellis__tenancy__v1__user__state__enum_values_by_number,
+  3,
+  trellis__tenancy__v1__user__state__enum_values_by_name,
+  1,
+  trellis__tenancy__v1__user__state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__user__field_descriptors[12] =
 {
   {
     "id",
@@ -431,19 +527,97 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__user__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "state",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__User, state),
+    &trellis__tenancy__v1__user__state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "update_time",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__User, update_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "delete_time",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__User, delete_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "purge_time",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__User, purge_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "etag",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__User, etag),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "signs_in",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__User, signs_in),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trellis__tenancy__v1__user__field_indices_by_name[] = {
   5,   /* field[5] = create_time */
+  8,   /* field[8] = delete_time */
   2,   /* field[2] = display_name */
   1,   /* field[1] = email */
+  10,   /* field[10] = etag */
   0,   /* field[0] = id */
   3,   /* field[3] = language */
+  9,   /* field[9] = purge_time */
+  11,   /* field[11] = signs_in */
+  6,   /* field[6] = state */
   4,   /* field[4] = time_zone */
+  7,   /* field[7] = update_time */
 };
 static const ProtobufCIntRange trellis__tenancy__v1__user__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__user__descriptor =
 {
@@ -453,11 +627,217 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__user__descriptor =
   "Trellis__Tenancy__V1__User",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__User),
-  6,
+  12,
   trellis__tenancy__v1__user__field_descriptors,
   trellis__tenancy__v1__user__field_indices_by_name,
   1,  trellis__tenancy__v1__user__number_ranges,
   (ProtobufCMessageInit) trellis__tenancy__v1__user__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__invitation__field_descriptors[10] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Invitation, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "email",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Invitation, email),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "display_name",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Invitation, display_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "roles",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Trellis__Tenancy__V1__Invitation, n_roles),
+    offsetof(Trellis__Tenancy__V1__Invitation, roles),
+    &trellis__tenancy__v1__role_grant__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_id",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Invitation, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Invitation, token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "create_time",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Invitation, create_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expire_time",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Invitation, expire_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "accept_time",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Invitation, accept_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revoke_time",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Invitation, revoke_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__invitation__field_indices_by_name[] = {
+  8,   /* field[8] = accept_time */
+  6,   /* field[6] = create_time */
+  2,   /* field[2] = display_name */
+  1,   /* field[1] = email */
+  7,   /* field[7] = expire_time */
+  0,   /* field[0] = id */
+  9,   /* field[9] = revoke_time */
+  3,   /* field[3] = roles */
+  5,   /* field[5] = token */
+  4,   /* field[4] = user_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__invitation__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__invitation__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.Invitation",
+  "Invitation",
+  "Trellis__Tenancy__V1__Invitation",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__Invitation),
+  10,
+  trellis__tenancy__v1__invitation__field_descriptors,
+  trellis__tenancy__v1__invitation__field_indices_by_name,
+  1,  trellis__tenancy__v1__invitation__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__invitation__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__role_grant__field_descriptors[2] =
+{
+  {
+    "role",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__RoleGrant, role),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "site_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__RoleGrant, site_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__role_grant__field_indices_by_name[] = {
+  0,   /* field[0] = role */
+  1,   /* field[1] = site_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__role_grant__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__role_grant__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.RoleGrant",
+  "RoleGrant",
+  "Trellis__Tenancy__V1__RoleGrant",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__RoleGrant),
+  2,
+  trellis__tenancy__v1__role_grant__field_descriptors,
+  trellis__tenancy__v1__role_grant__field_indices_by_name,
+  1,  trellis__tenancy__v1__role_grant__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__role_grant__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor trellis__tenancy__v1__api_key__field_descriptors[9] =
@@ -1363,7 +1743,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__get_user_request__descrip
   (ProtobufCMessageInit) trellis__tenancy__v1__get_user_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__list_users_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__list_users_request__field_descriptors[4] =
 {
   {
     "email",
@@ -1374,6 +1754,18 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__list_users_request__
     offsetof(Trellis__Tenancy__V1__ListUsersRequest, email),
     NULL,
     &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "show_deleted",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ListUsersRequest, show_deleted),
+    NULL,
+    NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
@@ -1404,14 +1796,15 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__list_users_request__
 };
 static const unsigned trellis__tenancy__v1__list_users_request__field_indices_by_name[] = {
   0,   /* field[0] = email */
-  1,   /* field[1] = page_size */
-  2,   /* field[2] = page_token */
+  2,   /* field[2] = page_size */
+  3,   /* field[3] = page_token */
+  1,   /* field[1] = show_deleted */
 };
 static const ProtobufCIntRange trellis__tenancy__v1__list_users_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 13, 1 },
-  { 0, 3 }
+  { 13, 2 },
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__list_users_request__descriptor =
 {
@@ -1421,7 +1814,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__list_users_request__descr
   "Trellis__Tenancy__V1__ListUsersRequest",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__ListUsersRequest),
-  3,
+  4,
   trellis__tenancy__v1__list_users_request__field_descriptors,
   trellis__tenancy__v1__list_users_request__field_indices_by_name,
   2,  trellis__tenancy__v1__list_users_request__number_ranges,
@@ -1477,6 +1870,604 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__list_users_response__desc
   trellis__tenancy__v1__list_users_response__field_indices_by_name,
   1,  trellis__tenancy__v1__list_users_response__number_ranges,
   (ProtobufCMessageInit) trellis__tenancy__v1__list_users_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__update_user_request__field_descriptors[8] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateUserRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "email",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateUserRequest, email),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "display_name",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateUserRequest, display_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "language",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateUserRequest, language),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time_zone",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateUserRequest, time_zone),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "etag",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateUserRequest, etag),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "update_mask",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateUserRequest, update_mask),
+    &google__protobuf__field_mask__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateUserRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__update_user_request__field_indices_by_name[] = {
+  2,   /* field[2] = display_name */
+  1,   /* field[1] = email */
+  5,   /* field[5] = etag */
+  0,   /* field[0] = id */
+  3,   /* field[3] = language */
+  7,   /* field[7] = request_id */
+  4,   /* field[4] = time_zone */
+  6,   /* field[6] = update_mask */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__update_user_request__number_ranges[3 + 1] =
+{
+  { 1, 0 },
+  { 11, 5 },
+  { 15, 7 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__update_user_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.UpdateUserRequest",
+  "UpdateUserRequest",
+  "Trellis__Tenancy__V1__UpdateUserRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__UpdateUserRequest),
+  8,
+  trellis__tenancy__v1__update_user_request__field_descriptors,
+  trellis__tenancy__v1__update_user_request__field_indices_by_name,
+  3,  trellis__tenancy__v1__update_user_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__update_user_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__suspend_user_request__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__SuspendUserRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__SuspendUserRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__suspend_user_request__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__suspend_user_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 15, 1 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__suspend_user_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.SuspendUserRequest",
+  "SuspendUserRequest",
+  "Trellis__Tenancy__V1__SuspendUserRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__SuspendUserRequest),
+  2,
+  trellis__tenancy__v1__suspend_user_request__field_descriptors,
+  trellis__tenancy__v1__suspend_user_request__field_indices_by_name,
+  2,  trellis__tenancy__v1__suspend_user_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__suspend_user_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__resume_user_request__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ResumeUserRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ResumeUserRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__resume_user_request__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__resume_user_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 15, 1 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__resume_user_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.ResumeUserRequest",
+  "ResumeUserRequest",
+  "Trellis__Tenancy__V1__ResumeUserRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__ResumeUserRequest),
+  2,
+  trellis__tenancy__v1__resume_user_request__field_descriptors,
+  trellis__tenancy__v1__resume_user_request__field_indices_by_name,
+  2,  trellis__tenancy__v1__resume_user_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__resume_user_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__delete_user_request__field_descriptors[3] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__DeleteUserRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "etag",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__DeleteUserRequest, etag),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__DeleteUserRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__delete_user_request__field_indices_by_name[] = {
+  1,   /* field[1] = etag */
+  0,   /* field[0] = id */
+  2,   /* field[2] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__delete_user_request__number_ranges[3 + 1] =
+{
+  { 1, 0 },
+  { 11, 1 },
+  { 15, 2 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__delete_user_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.DeleteUserRequest",
+  "DeleteUserRequest",
+  "Trellis__Tenancy__V1__DeleteUserRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__DeleteUserRequest),
+  3,
+  trellis__tenancy__v1__delete_user_request__field_descriptors,
+  trellis__tenancy__v1__delete_user_request__field_indices_by_name,
+  3,  trellis__tenancy__v1__delete_user_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__delete_user_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__undelete_user_request__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UndeleteUserRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UndeleteUserRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__undelete_user_request__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__undelete_user_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 15, 1 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__undelete_user_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.UndeleteUserRequest",
+  "UndeleteUserRequest",
+  "Trellis__Tenancy__V1__UndeleteUserRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__UndeleteUserRequest),
+  2,
+  trellis__tenancy__v1__undelete_user_request__field_descriptors,
+  trellis__tenancy__v1__undelete_user_request__field_indices_by_name,
+  2,  trellis__tenancy__v1__undelete_user_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__undelete_user_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__invite_user_request__field_descriptors[5] =
+{
+  {
+    "email",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__InviteUserRequest, email),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "display_name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__InviteUserRequest, display_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "roles",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Trellis__Tenancy__V1__InviteUserRequest, n_roles),
+    offsetof(Trellis__Tenancy__V1__InviteUserRequest, roles),
+    &trellis__tenancy__v1__role_grant__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expire_time",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__InviteUserRequest, expire_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__InviteUserRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__invite_user_request__field_indices_by_name[] = {
+  1,   /* field[1] = display_name */
+  0,   /* field[0] = email */
+  3,   /* field[3] = expire_time */
+  4,   /* field[4] = request_id */
+  2,   /* field[2] = roles */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__invite_user_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 15, 4 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__invite_user_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.InviteUserRequest",
+  "InviteUserRequest",
+  "Trellis__Tenancy__V1__InviteUserRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__InviteUserRequest),
+  5,
+  trellis__tenancy__v1__invite_user_request__field_descriptors,
+  trellis__tenancy__v1__invite_user_request__field_indices_by_name,
+  2,  trellis__tenancy__v1__invite_user_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__invite_user_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__list_invitations_request__field_descriptors[2] =
+{
+  {
+    "page_size",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ListInvitationsRequest, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_token",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ListInvitationsRequest, page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__list_invitations_request__field_indices_by_name[] = {
+  0,   /* field[0] = page_size */
+  1,   /* field[1] = page_token */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__list_invitations_request__number_ranges[1 + 1] =
+{
+  { 13, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__list_invitations_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.ListInvitationsRequest",
+  "ListInvitationsRequest",
+  "Trellis__Tenancy__V1__ListInvitationsRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__ListInvitationsRequest),
+  2,
+  trellis__tenancy__v1__list_invitations_request__field_descriptors,
+  trellis__tenancy__v1__list_invitations_request__field_indices_by_name,
+  1,  trellis__tenancy__v1__list_invitations_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__list_invitations_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__list_invitations_response__field_descriptors[2] =
+{
+  {
+    "invitations",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Trellis__Tenancy__V1__ListInvitationsResponse, n_invitations),
+    offsetof(Trellis__Tenancy__V1__ListInvitationsResponse, invitations),
+    &trellis__tenancy__v1__invitation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_page_token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ListInvitationsResponse, next_page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__list_invitations_response__field_indices_by_name[] = {
+  0,   /* field[0] = invitations */
+  1,   /* field[1] = next_page_token */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__list_invitations_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__list_invitations_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.ListInvitationsResponse",
+  "ListInvitationsResponse",
+  "Trellis__Tenancy__V1__ListInvitationsResponse",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__ListInvitationsResponse),
+  2,
+  trellis__tenancy__v1__list_invitations_response__field_descriptors,
+  trellis__tenancy__v1__list_invitations_response__field_indices_by_name,
+  1,  trellis__tenancy__v1__list_invitations_response__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__list_invitations_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__revoke_invitation_request__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__RevokeInvitationRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__RevokeInvitationRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__revoke_invitation_request__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__revoke_invitation_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 15, 1 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__revoke_invitation_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.RevokeInvitationRequest",
+  "RevokeInvitationRequest",
+  "Trellis__Tenancy__V1__RevokeInvitationRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__RevokeInvitationRequest),
+  2,
+  trellis__tenancy__v1__revoke_invitation_request__field_descriptors,
+  trellis__tenancy__v1__revoke_invitation_request__field_indices_by_name,
+  2,  trellis__tenancy__v1__revoke_invitation_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__revoke_invitation_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor trellis__tenancy__v1__create_api_key_request__field_descriptors[5] =

@@ -8,11 +8,37 @@
 
 PROTOBUF_C__BEGIN_DECLS
 
+typedef struct Trellis__Options__V1__Permission Trellis__Options__V1__Permission;
 typedef struct Trellis__Options__V1__Policy Trellis__Options__V1__Policy;
 typedef struct Trellis__Options__V1__Rules Trellis__Options__V1__Rules;
 
 /* --- enums --- */
 
+typedef enum _Trellis__Options__V1__SystemRole {
+  TRELLIS__OPTIONS__V1__SYSTEM_ROLE__SYSTEM_ROLE_UNSPECIFIED = 0,
+  TRELLIS__OPTIONS__V1__SYSTEM_ROLE__SYSTEM_ROLE_MEMBER = 1,
+  TRELLIS__OPTIONS__V1__SYSTEM_ROLE__SYSTEM_ROLE_MANAGER = 2,
+  TRELLIS__OPTIONS__V1__SYSTEM_ROLE__SYSTEM_ROLE_ADMIN = 3,
+  TRELLIS__OPTIONS__V1__SYSTEM_ROLE__SYSTEM_ROLE_OWNER = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRELLIS__OPTIONS__V1__SYSTEM_ROLE)
+} Trellis__Options__V1__SystemRole;
+typedef enum _Trellis__Options__V1__AuditCategory {
+  TRELLIS__OPTIONS__V1__AUDIT_CATEGORY__AUDIT_CATEGORY_UNSPECIFIED = 0,
+  TRELLIS__OPTIONS__V1__AUDIT_CATEGORY__AUDIT_CATEGORY_DATA_CHANGE = 1,
+  TRELLIS__OPTIONS__V1__AUDIT_CATEGORY__AUDIT_CATEGORY_ACCESS = 2,
+  TRELLIS__OPTIONS__V1__AUDIT_CATEGORY__AUDIT_CATEGORY_AUTHENTICATION = 3,
+  TRELLIS__OPTIONS__V1__AUDIT_CATEGORY__AUDIT_CATEGORY_ADMINISTRATION = 4,
+  TRELLIS__OPTIONS__V1__AUDIT_CATEGORY__AUDIT_CATEGORY_SCHEMA = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRELLIS__OPTIONS__V1__AUDIT_CATEGORY)
+} Trellis__Options__V1__AuditCategory;
+typedef enum _Trellis__Options__V1__RateClass {
+  TRELLIS__OPTIONS__V1__RATE_CLASS__RATE_CLASS_UNSPECIFIED = 0,
+  TRELLIS__OPTIONS__V1__RATE_CLASS__RATE_CLASS_READ = 1,
+  TRELLIS__OPTIONS__V1__RATE_CLASS__RATE_CLASS_WRITE = 2,
+  TRELLIS__OPTIONS__V1__RATE_CLASS__RATE_CLASS_HEAVY = 3,
+  TRELLIS__OPTIONS__V1__RATE_CLASS__RATE_CLASS_CREDENTIAL = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRELLIS__OPTIONS__V1__RATE_CLASS)
+} Trellis__Options__V1__RateClass;
 typedef enum _Trellis__Options__V1__Scope {
   TRELLIS__OPTIONS__V1__SCOPE__SCOPE_UNSPECIFIED = 0,
   TRELLIS__OPTIONS__V1__SCOPE__SCOPE_PUBLIC = 1,
@@ -43,6 +69,17 @@ typedef enum _Trellis__Options__V1__Format {
 
 /* --- messages --- */
 
+struct  Trellis__Options__V1__Permission
+{
+  ProtobufCMessage base;
+  char *name;
+  char *description;
+  Trellis__Options__V1__SystemRole least_role;
+};
+#define TRELLIS__OPTIONS__V1__PERMISSION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__options__v1__permission__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, TRELLIS__OPTIONS__V1__SYSTEM_ROLE__SYSTEM_ROLE_UNSPECIFIED }
+
 struct  Trellis__Options__V1__Policy
 {
   ProtobufCMessage base;
@@ -51,10 +88,17 @@ struct  Trellis__Options__V1__Policy
   Trellis__Options__V1__Effect effect;
   protobuf_c_boolean idempotent;
   protobuf_c_boolean audited;
+  char *personal_permission;
+  char *site_field;
+  protobuf_c_boolean any_site;
+  protobuf_c_boolean administrative;
+  Trellis__Options__V1__AuditCategory category;
+  protobuf_c_boolean classified;
+  Trellis__Options__V1__RateClass rate_class;
 };
 #define TRELLIS__OPTIONS__V1__POLICY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__options__v1__policy__descriptor) \
-    , (char *)protobuf_c_empty_string, TRELLIS__OPTIONS__V1__SCOPE__SCOPE_UNSPECIFIED, TRELLIS__OPTIONS__V1__EFFECT__EFFECT_UNSPECIFIED, 0, 0 }
+    , (char *)protobuf_c_empty_string, TRELLIS__OPTIONS__V1__SCOPE__SCOPE_UNSPECIFIED, TRELLIS__OPTIONS__V1__EFFECT__EFFECT_UNSPECIFIED, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, TRELLIS__OPTIONS__V1__AUDIT_CATEGORY__AUDIT_CATEGORY_UNSPECIFIED, 0, TRELLIS__OPTIONS__V1__RATE_CLASS__RATE_CLASS_UNSPECIFIED }
 
 typedef enum {
   TRELLIS__OPTIONS__V1__RULES___MINIMUM__NOT_SET = 0,
@@ -80,6 +124,7 @@ struct  Trellis__Options__V1__Rules
   protobuf_c_boolean output_only;
   protobuf_c_boolean immutable;
   protobuf_c_boolean secret;
+  protobuf_c_boolean personal;
   Trellis__Options__V1__Rules__MinimumCase _minimum_case;
   union {
     int64_t minimum;
@@ -91,8 +136,11 @@ struct  Trellis__Options__V1__Rules
 };
 #define TRELLIS__OPTIONS__V1__RULES__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__options__v1__rules__descriptor) \
-    , 0, 0, 0, 0, 0, TRELLIS__OPTIONS__V1__FORMAT__FORMAT_UNSPECIFIED, 0, 0, 0, TRELLIS__OPTIONS__V1__RULES___MINIMUM__NOT_SET, {0}, TRELLIS__OPTIONS__V1__RULES___MAXIMUM__NOT_SET, {0} }
+    , 0, 0, 0, 0, 0, TRELLIS__OPTIONS__V1__FORMAT__FORMAT_UNSPECIFIED, 0, 0, 0, 0, TRELLIS__OPTIONS__V1__RULES___MINIMUM__NOT_SET, {0}, TRELLIS__OPTIONS__V1__RULES___MAXIMUM__NOT_SET, {0} }
 
+/* Trellis__Options__V1__Permission methods */
+void   trellis__options__v1__permission__init
+                     (Trellis__Options__V1__Permission         *message);
 /* Trellis__Options__V1__Policy methods */
 void   trellis__options__v1__policy__init
                      (Trellis__Options__V1__Policy         *message);
@@ -102,9 +150,13 @@ void   trellis__options__v1__rules__init
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    trellis__options__v1__system_role__descriptor;
+extern const ProtobufCEnumDescriptor    trellis__options__v1__audit_category__descriptor;
+extern const ProtobufCEnumDescriptor    trellis__options__v1__rate_class__descriptor;
 extern const ProtobufCEnumDescriptor    trellis__options__v1__scope__descriptor;
 extern const ProtobufCEnumDescriptor    trellis__options__v1__effect__descriptor;
 extern const ProtobufCEnumDescriptor    trellis__options__v1__format__descriptor;
+extern const ProtobufCMessageDescriptor trellis__options__v1__permission__descriptor;
 extern const ProtobufCMessageDescriptor trellis__options__v1__policy__descriptor;
 extern const ProtobufCMessageDescriptor trellis__options__v1__rules__descriptor;
 

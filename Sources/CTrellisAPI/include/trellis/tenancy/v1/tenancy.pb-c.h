@@ -15,6 +15,8 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Trellis__Tenancy__V1__Tenant Trellis__Tenancy__V1__Tenant;
 typedef struct Trellis__Tenancy__V1__Site Trellis__Tenancy__V1__Site;
 typedef struct Trellis__Tenancy__V1__User Trellis__Tenancy__V1__User;
+typedef struct Trellis__Tenancy__V1__Invitation Trellis__Tenancy__V1__Invitation;
+typedef struct Trellis__Tenancy__V1__RoleGrant Trellis__Tenancy__V1__RoleGrant;
 typedef struct Trellis__Tenancy__V1__ApiKey Trellis__Tenancy__V1__ApiKey;
 typedef struct Trellis__Tenancy__V1__CreateTenantRequest Trellis__Tenancy__V1__CreateTenantRequest;
 typedef struct Trellis__Tenancy__V1__GetTenantRequest Trellis__Tenancy__V1__GetTenantRequest;
@@ -30,6 +32,15 @@ typedef struct Trellis__Tenancy__V1__CreateUserRequest Trellis__Tenancy__V1__Cre
 typedef struct Trellis__Tenancy__V1__GetUserRequest Trellis__Tenancy__V1__GetUserRequest;
 typedef struct Trellis__Tenancy__V1__ListUsersRequest Trellis__Tenancy__V1__ListUsersRequest;
 typedef struct Trellis__Tenancy__V1__ListUsersResponse Trellis__Tenancy__V1__ListUsersResponse;
+typedef struct Trellis__Tenancy__V1__UpdateUserRequest Trellis__Tenancy__V1__UpdateUserRequest;
+typedef struct Trellis__Tenancy__V1__SuspendUserRequest Trellis__Tenancy__V1__SuspendUserRequest;
+typedef struct Trellis__Tenancy__V1__ResumeUserRequest Trellis__Tenancy__V1__ResumeUserRequest;
+typedef struct Trellis__Tenancy__V1__DeleteUserRequest Trellis__Tenancy__V1__DeleteUserRequest;
+typedef struct Trellis__Tenancy__V1__UndeleteUserRequest Trellis__Tenancy__V1__UndeleteUserRequest;
+typedef struct Trellis__Tenancy__V1__InviteUserRequest Trellis__Tenancy__V1__InviteUserRequest;
+typedef struct Trellis__Tenancy__V1__ListInvitationsRequest Trellis__Tenancy__V1__ListInvitationsRequest;
+typedef struct Trellis__Tenancy__V1__ListInvitationsResponse Trellis__Tenancy__V1__ListInvitationsResponse;
+typedef struct Trellis__Tenancy__V1__RevokeInvitationRequest Trellis__Tenancy__V1__RevokeInvitationRequest;
 typedef struct Trellis__Tenancy__V1__CreateApiKeyRequest Trellis__Tenancy__V1__CreateApiKeyRequest;
 typedef struct Trellis__Tenancy__V1__ListApiKeysRequest Trellis__Tenancy__V1__ListApiKeysRequest;
 typedef struct Trellis__Tenancy__V1__ListApiKeysResponse Trellis__Tenancy__V1__ListApiKeysResponse;
@@ -39,6 +50,12 @@ typedef struct Trellis__Tenancy__V1__WhoAmIResponse Trellis__Tenancy__V1__WhoAmI
 
 /* --- enums --- */
 
+typedef enum _Trellis__Tenancy__V1__User__State {
+  TRELLIS__TENANCY__V1__USER__STATE__STATE_UNSPECIFIED = 0,
+  TRELLIS__TENANCY__V1__USER__STATE__STATE_ACTIVE = 1,
+  TRELLIS__TENANCY__V1__USER__STATE__STATE_SUSPENDED = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRELLIS__TENANCY__V1__USER__STATE)
+} Trellis__Tenancy__V1__User__State;
 typedef enum _Trellis__Tenancy__V1__PrincipalKind {
   TRELLIS__TENANCY__V1__PRINCIPAL_KIND__PRINCIPAL_KIND_UNSPECIFIED = 0,
   TRELLIS__TENANCY__V1__PRINCIPAL_KIND__PRINCIPAL_KIND_PLATFORM = 1,
@@ -86,10 +103,45 @@ struct  Trellis__Tenancy__V1__User
   char *language;
   char *time_zone;
   Google__Protobuf__Timestamp *create_time;
+  Trellis__Tenancy__V1__User__State state;
+  Google__Protobuf__Timestamp *update_time;
+  Google__Protobuf__Timestamp *delete_time;
+  Google__Protobuf__Timestamp *purge_time;
+  char *etag;
+  protobuf_c_boolean signs_in;
 };
 #define TRELLIS__TENANCY__V1__USER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__user__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, TRELLIS__TENANCY__V1__USER__STATE__STATE_UNSPECIFIED, NULL, NULL, NULL, (char *)protobuf_c_empty_string, 0 }
+
+struct  Trellis__Tenancy__V1__Invitation
+{
+  ProtobufCMessage base;
+  char *id;
+  char *email;
+  char *display_name;
+  size_t n_roles;
+  Trellis__Tenancy__V1__RoleGrant **roles;
+  char *user_id;
+  char *token;
+  Google__Protobuf__Timestamp *create_time;
+  Google__Protobuf__Timestamp *expire_time;
+  Google__Protobuf__Timestamp *accept_time;
+  Google__Protobuf__Timestamp *revoke_time;
+};
+#define TRELLIS__TENANCY__V1__INVITATION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__invitation__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL }
+
+struct  Trellis__Tenancy__V1__RoleGrant
+{
+  ProtobufCMessage base;
+  char *role;
+  char *site_id;
+};
+#define TRELLIS__TENANCY__V1__ROLE_GRANT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__role_grant__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 struct  Trellis__Tenancy__V1__ApiKey
 {
@@ -246,12 +298,13 @@ struct  Trellis__Tenancy__V1__ListUsersRequest
 {
   ProtobufCMessage base;
   char *email;
+  protobuf_c_boolean show_deleted;
   int32_t page_size;
   char *page_token;
 };
 #define TRELLIS__TENANCY__V1__LIST_USERS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__list_users_request__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string }
 
 struct  Trellis__Tenancy__V1__ListUsersResponse
 {
@@ -263,6 +316,108 @@ struct  Trellis__Tenancy__V1__ListUsersResponse
 #define TRELLIS__TENANCY__V1__LIST_USERS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__list_users_response__descriptor) \
     , 0,NULL, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__UpdateUserRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *email;
+  char *display_name;
+  char *language;
+  char *time_zone;
+  char *etag;
+  Google__Protobuf__FieldMask *update_mask;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__UPDATE_USER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__update_user_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__SuspendUserRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__SUSPEND_USER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__suspend_user_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__ResumeUserRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__RESUME_USER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__resume_user_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__DeleteUserRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *etag;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__DELETE_USER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__delete_user_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__UndeleteUserRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__UNDELETE_USER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__undelete_user_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__InviteUserRequest
+{
+  ProtobufCMessage base;
+  char *email;
+  char *display_name;
+  size_t n_roles;
+  Trellis__Tenancy__V1__RoleGrant **roles;
+  Google__Protobuf__Timestamp *expire_time;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__INVITE_USER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__invite_user_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__ListInvitationsRequest
+{
+  ProtobufCMessage base;
+  int32_t page_size;
+  char *page_token;
+};
+#define TRELLIS__TENANCY__V1__LIST_INVITATIONS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__list_invitations_request__descriptor) \
+    , 0, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__ListInvitationsResponse
+{
+  ProtobufCMessage base;
+  size_t n_invitations;
+  Trellis__Tenancy__V1__Invitation **invitations;
+  char *next_page_token;
+};
+#define TRELLIS__TENANCY__V1__LIST_INVITATIONS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__list_invitations_response__descriptor) \
+    , 0,NULL, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__RevokeInvitationRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__REVOKE_INVITATION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__revoke_invitation_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 struct  Trellis__Tenancy__V1__CreateApiKeyRequest
 {
@@ -342,6 +497,12 @@ void   trellis__tenancy__v1__site__init
 /* Trellis__Tenancy__V1__User methods */
 void   trellis__tenancy__v1__user__init
                      (Trellis__Tenancy__V1__User         *message);
+/* Trellis__Tenancy__V1__Invitation methods */
+void   trellis__tenancy__v1__invitation__init
+                     (Trellis__Tenancy__V1__Invitation         *message);
+/* Trellis__Tenancy__V1__RoleGrant methods */
+void   trellis__tenancy__v1__role_grant__init
+                     (Trellis__Tenancy__V1__RoleGrant         *message);
 /* Trellis__Tenancy__V1__ApiKey methods */
 void   trellis__tenancy__v1__api_key__init
                      (Trellis__Tenancy__V1__ApiKey         *message);
@@ -387,6 +548,33 @@ void   trellis__tenancy__v1__list_users_request__init
 /* Trellis__Tenancy__V1__ListUsersResponse methods */
 void   trellis__tenancy__v1__list_users_response__init
                      (Trellis__Tenancy__V1__ListUsersResponse         *message);
+/* Trellis__Tenancy__V1__UpdateUserRequest methods */
+void   trellis__tenancy__v1__update_user_request__init
+                     (Trellis__Tenancy__V1__UpdateUserRequest         *message);
+/* Trellis__Tenancy__V1__SuspendUserRequest methods */
+void   trellis__tenancy__v1__suspend_user_request__init
+                     (Trellis__Tenancy__V1__SuspendUserRequest         *message);
+/* Trellis__Tenancy__V1__ResumeUserRequest methods */
+void   trellis__tenancy__v1__resume_user_request__init
+                     (Trellis__Tenancy__V1__ResumeUserRequest         *message);
+/* Trellis__Tenancy__V1__DeleteUserRequest methods */
+void   trellis__tenancy__v1__delete_user_request__init
+                     (Trellis__Tenancy__V1__DeleteUserRequest         *message);
+/* Trellis__Tenancy__V1__UndeleteUserRequest methods */
+void   trellis__tenancy__v1__undelete_user_request__init
+                     (Trellis__Tenancy__V1__UndeleteUserRequest         *message);
+/* Trellis__Tenancy__V1__InviteUserRequest methods */
+void   trellis__tenancy__v1__invite_user_request__init
+                     (Trellis__Tenancy__V1__InviteUserRequest         *message);
+/* Trellis__Tenancy__V1__ListInvitationsRequest methods */
+void   trellis__tenancy__v1__list_invitations_request__init
+                     (Trellis__Tenancy__V1__ListInvitationsRequest         *message);
+/* Trellis__Tenancy__V1__ListInvitationsResponse methods */
+void   trellis__tenancy__v1__list_invitations_response__init
+                     (Trellis__Tenancy__V1__ListInvitationsResponse         *message);
+/* Trellis__Tenancy__V1__RevokeInvitationRequest methods */
+void   trellis__tenancy__v1__revoke_invitation_request__init
+                     (Trellis__Tenancy__V1__RevokeInvitationRequest         *message);
 /* Trellis__Tenancy__V1__CreateApiKeyRequest methods */
 void   trellis__tenancy__v1__create_api_key_request__init
                      (Trellis__Tenancy__V1__CreateApiKeyRequest         *message);
@@ -412,6 +600,9 @@ extern const ProtobufCEnumDescriptor    trellis__tenancy__v1__principal_kind__de
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__tenant__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__site__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__user__descriptor;
+extern const ProtobufCEnumDescriptor    trellis__tenancy__v1__user__state__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__invitation__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__role_grant__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__api_key__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__create_tenant_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__get_tenant_request__descriptor;
@@ -427,6 +618,15 @@ extern const ProtobufCMessageDescriptor trellis__tenancy__v1__create_user_reques
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__get_user_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_users_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_users_response__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__update_user_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__suspend_user_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__resume_user_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__delete_user_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__undelete_user_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__invite_user_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_invitations_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_invitations_response__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__revoke_invitation_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__create_api_key_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_api_keys_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_api_keys_response__descriptor;

@@ -1,0 +1,35 @@
+-- What a user may do, as every admission asks: their roles, and what those of them hold that the tenant has made.
+
+-- name: UserGrants :many UserGrant
+SELECT role_binding.role, site_id, create_time, (
+    SELECT permissions FROM trellis.role
+    WHERE role.tenant_id = role_binding.tenant_id AND role.role = role_binding.role
+) AS permissions
+FROM trellis.role_binding
+-- nullable: permissions
+WHERE tenant_id = @tenant_id AND user_id = @user_id
+ORDER BY site_id, role_binding.role;
+
+-- The same for the user on whose behalf an API key acts.
+-- name: ApiKeyUserGrants :many UserGrant
+SELECT role_binding.role, role_binding.site_id, role_binding.create_time, (
+    SELECT permissions FROM trellis.role
+    WHERE role.tenant_id = role_binding.tenant_id AND role.role = role_binding.role
+) AS permissions
+FROM trellis.api_key JOIN trellis.role_binding USING (tenant_id, user_id)
+-- nullable: permissions
+WHERE tenant_id = @tenant_id AND api_key_id = @api_key_id
+ORDER BY role_binding.site_id, role_binding.role;
+
+-- Whoever changes who may do what counts it here, and tells all servers when it commits. The zero tenant's epoch is the
+-- platform's.
+-- name: AccessEpochBump :one
+INSERT INTO trellis.access_epoch (tenant_id, epoch)
+VALUES (@tenant_id, 1)
+ON CONFLICT (tenant_id) DO UPDATE SET epoch = access_epoch.epoch + 1
+RETURNING epoch, pg_notify('trellis_access', tenant_id::text || ' ' || epoch)::text AS notified;
+
+-- name: AccessEpochGet :one
+SELECT epoch
+FROM trellis.access_epoch
+WHERE tenant_id = @tenant_id;
