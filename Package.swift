@@ -129,6 +129,7 @@ let package = Package(
         ),
         .plugin(name: "EmbedMigrations", capability: .buildTool()),
         area("Tenancy"),
+        area("EndUsers"),
         area("Reference"),
         area("Search"),
 
@@ -137,7 +138,7 @@ let package = Package(
             "TrellisServer",
             nil,
             [
-                "Domain", "Schema", "Tenancy", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "HTTP2",
+                "Domain", "Schema", "Tenancy", "EndUsers", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "HTTP2",
                 "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
             ]
         ),
@@ -292,7 +293,7 @@ let package = Package(
         tests(
             "TrellisServerTests",
             [
-                "TrellisServer", "Domain", "Tenancy", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
+                "TrellisServer", "Domain", "Tenancy", "EndUsers", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
                 "TestSupport", "RPCClient", "EventLoop", "Primitives", "Search", "Reference", "trellis", log,
             ]
         ),

@@ -17,6 +17,7 @@
 #include "trellis/reference/v1/reference.pb-c.h"
 #include "trellis/search/v1/search.pb-c.h"
 #include "trellis/tenancy/v1/access.pb-c.h"
+#include "trellis/tenancy/v1/end_users.pb-c.h"
 #include "trellis/tenancy/v1/tenancy.pb-c.h"
 
 /* A proto file as a serialized google.protobuf.FileDescriptorProto. */
@@ -117,19 +118,29 @@ static inline const void *_Nonnull trellis__search__v1__search_request__descript
 static inline const void *_Nonnull trellis__search__v1__search_response__descriptor_address(void) { return &trellis__search__v1__search_response__descriptor; }
 static inline const void *_Nonnull trellis__search__v1__snippet__descriptor_address(void) { return &trellis__search__v1__snippet__descriptor; }
 static inline const void *_Nonnull trellis__search__v1__text_range__descriptor_address(void) { return &trellis__search__v1__text_range__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__add_identity_request__descriptor_address(void) { return &trellis__tenancy__v1__add_identity_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__api_key__descriptor_address(void) { return &trellis__tenancy__v1__api_key__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__assign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__assign_role_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__block_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__block_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__check_bulk_request__descriptor_address(void) { return &trellis__tenancy__v1__check_bulk_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__check_bulk_response__descriptor_address(void) { return &trellis__tenancy__v1__check_bulk_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__check_request__descriptor_address(void) { return &trellis__tenancy__v1__check_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__check_response__descriptor_address(void) { return &trellis__tenancy__v1__check_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__create_api_key_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__create_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__create_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_role_request__descriptor_address(void) { return &trellis__tenancy__v1__create_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_site_request__descriptor_address(void) { return &trellis__tenancy__v1__create_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__create_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_user_request__descriptor_address(void) { return &trellis__tenancy__v1__create_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__delete_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__delete_role_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__delete_user_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__end_user__descriptor_address(void) { return &trellis__tenancy__v1__end_user__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__end_user_activity__descriptor_address(void) { return &trellis__tenancy__v1__end_user_activity__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__end_user_identity__descriptor_address(void) { return &trellis__tenancy__v1__end_user_identity__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__end_user_merge__descriptor_address(void) { return &trellis__tenancy__v1__end_user_merge__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__find_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__find_end_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__get_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__get_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_role_request__descriptor_address(void) { return &trellis__tenancy__v1__get_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_site_request__descriptor_address(void) { return &trellis__tenancy__v1__get_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__get_tenant_request__descriptor; }
@@ -141,8 +152,12 @@ static inline const void *_Nonnull trellis__tenancy__v1__list_api_keys_request__
 static inline const void *_Nonnull trellis__tenancy__v1__list_api_keys_response__descriptor_address(void) { return &trellis__tenancy__v1__list_api_keys_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_effective_permissions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_effective_permissions_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_effective_permissions_response__descriptor_address(void) { return &trellis__tenancy__v1__list_effective_permissions_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_end_users_request__descriptor_address(void) { return &trellis__tenancy__v1__list_end_users_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_end_users_response__descriptor_address(void) { return &trellis__tenancy__v1__list_end_users_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_invitations_request__descriptor_address(void) { return &trellis__tenancy__v1__list_invitations_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_invitations_response__descriptor_address(void) { return &trellis__tenancy__v1__list_invitations_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_merges_request__descriptor_address(void) { return &trellis__tenancy__v1__list_merges_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_merges_response__descriptor_address(void) { return &trellis__tenancy__v1__list_merges_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_permissions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_permissions_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_permissions_response__descriptor_address(void) { return &trellis__tenancy__v1__list_permissions_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_request__descriptor_address(void) { return &trellis__tenancy__v1__list_role_assignments_request__descriptor; }
@@ -155,7 +170,11 @@ static inline const void *_Nonnull trellis__tenancy__v1__list_tenants_request__d
 static inline const void *_Nonnull trellis__tenancy__v1__list_tenants_response__descriptor_address(void) { return &trellis__tenancy__v1__list_tenants_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_users_request__descriptor_address(void) { return &trellis__tenancy__v1__list_users_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_users_response__descriptor_address(void) { return &trellis__tenancy__v1__list_users_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__merge_end_users_request__descriptor_address(void) { return &trellis__tenancy__v1__merge_end_users_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__permission__descriptor_address(void) { return &trellis__tenancy__v1__permission__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__record_activity_request__descriptor_address(void) { return &trellis__tenancy__v1__record_activity_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__record_activity_response__descriptor_address(void) { return &trellis__tenancy__v1__record_activity_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__remove_identity_request__descriptor_address(void) { return &trellis__tenancy__v1__remove_identity_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__resume_user_request__descriptor_address(void) { return &trellis__tenancy__v1__resume_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_invitation_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_invitation_request__descriptor; }
@@ -166,10 +185,14 @@ static inline const void *_Nonnull trellis__tenancy__v1__site__descriptor_addres
 static inline const void *_Nonnull trellis__tenancy__v1__suspend_user_request__descriptor_address(void) { return &trellis__tenancy__v1__suspend_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__tenant__descriptor_address(void) { return &trellis__tenancy__v1__tenant__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__unassign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__unassign_role_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__unblock_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__unblock_end_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__undelete_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__undelete_user_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__update_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__update_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_role_request__descriptor_address(void) { return &trellis__tenancy__v1__update_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_site_request__descriptor_address(void) { return &trellis__tenancy__v1__update_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_user_request__descriptor_address(void) { return &trellis__tenancy__v1__update_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__upsert_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__upsert_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__user__descriptor_address(void) { return &trellis__tenancy__v1__user__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__who_am_irequest__descriptor_address(void) { return &trellis__tenancy__v1__who_am_irequest__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__who_am_iresponse__descriptor_address(void) { return &trellis__tenancy__v1__who_am_iresponse__descriptor; }

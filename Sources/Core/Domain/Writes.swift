@@ -66,6 +66,7 @@ public struct Work {
 
     /// Makes the key of somebody whom personal data will be kept about.
     public func makeSubject(_ id: UUID) async throws -> SubjectKey {
+        concerns(id)
         let made = keyring.makeSubject(id)
         _ = try await transaction.run(
             SubjectKeyInsert(tenantID: scope.tenant, subjectID: id, sealedKey: made.sealed)
@@ -75,15 +76,22 @@ public struct Work {
 
     /// The key of somebody; nil once they were erased.
     public func subject(_ id: UUID) async throws -> SubjectKey? {
+        concerns(id)
         let row = try await transaction.run(SubjectKeyGet(tenantID: scope.tenant, subjectID: id))
         return try keyring.subject(id, sealed: row?.sealedKey)
     }
+
+    /// Says whom the answer tells of: when they are erased, the answer that is kept for retries goes with them. To be called
+    /// by every use case whose answer holds personal data; ``makeSubject(_:)`` and ``subject(_:)`` do it themselves.
+    public func concerns(_ subject: UUID) { effects.subjects.insert(subject) }
 }
 
 /// What a call has done that others must know of once it is committed. Confined to its loop.
 final class WriteEffects {
     /// The tenants of which it changed who may do what, each with its new epoch.
     var access: [UUID: Int64] = [:]
+    /// Whom its answer tells of.
+    var subjects: Set<UUID> = []
 }
 
 /// What has come of a call that changes something.
@@ -149,7 +157,7 @@ extension Work {
         }
         let response = try await body(self)
         if call.isAudited { _ = try await transaction.run(audit(request, call)) }
-        if let outcome { try await outcome.complete(transaction, response) }
+        if let outcome { try await outcome.complete(transaction, response, effects.subjects) }
         return Written(response: response, access: effects.access, isReplay: false)
     }
 
@@ -214,16 +222,28 @@ private struct Outcome {
             )
         else { throw DomainError.contention }
         guard earlier.requestHash == hash else { throw DomainError.requestIDReused(requestID) }
-        guard let sealed = earlier.response, let bytes = sealing.open(sealed, context: context) else {
-            preconditionFailure("an outcome is stored by the transaction that claimed its id")
+        guard let sealed = earlier.response else {
+            // Whoever claims an id stores its outcome before anybody can see the row; only an erasure takes it away.
+            throw DomainError.failedPrecondition(
+                .init(
+                    reason: "SUBJECT_ERASED",
+                    subject: "requests/\(requestID)",
+                    description: "this call was answered before, and somebody whom the answer told of was erased since: "
+                        + "a new request needs a new request_id"
+                )
+            )
+        }
+        guard let bytes = sealing.open(sealed, context: context) else {
+            preconditionFailure("an outcome is sealed with a key made of its request id")
         }
         return try Response(serialized: bytes)
     }
 
-    func complete(_ transaction: Transaction, _ response: some Message) async throws {
+    func complete(_ transaction: Transaction, _ response: some Message, _ subjects: Set<UUID>) async throws {
         _ = try await transaction.run(
             IdempotencyComplete(
                 response: sealing.seal(response.serialized(prefix: 0), context: context),
+                subjects: Array(subjects),
                 tenantID: tenant,
                 principalID: principal,
                 method: method,

@@ -104,8 +104,9 @@ public enum Invitations {
     }
 
     private static func current(_ id: UUID, _ work: Work) async throws -> Invitation {
-        try await work.transaction.run(InvitationGet(tenantID: work.scope.tenant, invitationID: id)).certain
-            .invitation(.whole(work.keyring))
+        let row = try await work.transaction.run(InvitationGet(tenantID: work.scope.tenant, invitationID: id)).certain
+        work.concerns(row.userID)
+        return try row.invitation(.whole(work.keyring))
     }
 
     private static func expiry(_ time: Timestamp?) throws(DomainError) -> Instant {

@@ -201,7 +201,8 @@ public enum Users {
 
     /// A user as they are now, for the answer of a write, whose caller has just said what is in it.
     static func current(_ id: UUID, _ work: Work) async throws -> User {
-        try await work.transaction.run(UserGet(tenantID: work.scope.tenant, userID: id)).certain
+        work.concerns(id)
+        return try await work.transaction.run(UserGet(tenantID: work.scope.tenant, userID: id)).certain
             .user(.whole(work.keyring))
     }
 

@@ -1006,6 +1006,1332 @@ extension ListEffectivePermissionsResponse {
     }
 }
 
+/// A person who uses a tenant's products.
+public struct EndUser: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// The name shown to people. Empty when it is not known.
+    public var displayName: String = ""
+    /// What the tenant knows of the end user, a JSON object. Empty when the caller may not see it.
+    public var profileJSON: String = ""
+    /// What the end user prefers, a JSON object. Empty when the caller may not see it.
+    public var preferencesJSON: String = ""
+    /// The end user's IANA time zone, such as "America/Lima".
+    public var timeZone: String = ""
+    /// The end user's language, such as "es" or "pt-BR".
+    public var language: String = ""
+    /// Whether the tenant's products are to answer.
+    public var state: EndUser.State = .unspecified
+    /// When the end user was last active; at first, when they were made.
+    public var lastActiveTime: Timestamp? = nil
+    /// What the channels call the end user. An alias has none.
+    public var identities: [EndUserIdentity] = []
+    /// The end user whom this one was merged into, who is never an alias; empty for one who was not merged.
+    public var mergedIntoID: String = ""
+    /// When the end user was made.
+    public var createTime: Timestamp? = nil
+    /// When the end user was last changed.
+    public var updateTime: Timestamp? = nil
+    /// When the end user was deleted; absent when they were not.
+    public var deleteTime: Timestamp? = nil
+    /// Until when a deleted end user can be restored.
+    public var purgeTime: Timestamp? = nil
+    /// The version of the end user; UpdateEndUser refuses a stale one.
+    public var etag: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        displayName: String = "",
+        profileJSON: String = "",
+        preferencesJSON: String = "",
+        timeZone: String = "",
+        language: String = "",
+        state: EndUser.State = .unspecified,
+        lastActiveTime: Timestamp? = nil,
+        identities: [EndUserIdentity] = [],
+        mergedIntoID: String = "",
+        createTime: Timestamp? = nil,
+        updateTime: Timestamp? = nil,
+        deleteTime: Timestamp? = nil,
+        purgeTime: Timestamp? = nil,
+        etag: String = ""
+    ) {
+        self.id = id
+        self.displayName = displayName
+        self.profileJSON = profileJSON
+        self.preferencesJSON = preferencesJSON
+        self.timeZone = timeZone
+        self.language = language
+        self.state = state
+        self.lastActiveTime = lastActiveTime
+        self.identities = identities
+        self.mergedIntoID = mergedIntoID
+        self.createTime = createTime
+        self.updateTime = updateTime
+        self.deleteTime = deleteTime
+        self.purgeTime = purgeTime
+        self.etag = etag
+    }
+
+    /// Whether the tenant's products are to answer an end user.
+    public enum State: GeneratedEnum {
+        /// Never returned.
+        case unspecified
+        /// They are.
+        case active
+        /// They are not, until the end user is unblocked.
+        case blocked
+        /// Nothing personal is left of the end user, and nothing can be changed about them any more.
+        case erased
+        /// A number that this version has no name for.
+        case unrecognized(Int32)
+
+        /// The value of that number.
+        public init(rawValue: Int32) {
+            switch rawValue {
+            case 0: self = .unspecified
+            case 1: self = .active
+            case 2: self = .blocked
+            case 3: self = .erased
+            default: self = .unrecognized(rawValue)
+            }
+        }
+
+        /// The number on the wire.
+        public var rawValue: Int32 {
+            switch self {
+            case .unspecified: 0
+            case .active: 1
+            case .blocked: 2
+            case .erased: 3
+            case .unrecognized(let number): number
+            }
+        }
+
+        /// The name in the proto file; nil for a number that has none.
+        public var protoName: String? {
+            switch self {
+            case .unspecified: "STATE_UNSPECIFIED"
+            case .active: "STATE_ACTIVE"
+            case .blocked: "STATE_BLOCKED"
+            case .erased: "STATE_ERASED"
+            case .unrecognized: nil
+            }
+        }
+
+        /// The named values, in the order of the proto file.
+        public static let knownCases: [Self] = [.unspecified, .active, .blocked, .erased]
+    }
+}
+
+/// What a channel calls an end user.
+public struct EndUserIdentity: GeneratedMessage {
+    /// The channel: "web", "whatsapp", "telegram", "mobile", or another short name of the tenant's choice.
+    public var channel: String = ""
+    /// The id there, such as a telephone number, byte for byte: "A" is another than "a".
+    public var externalID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        channel: String = "",
+        externalID: String = ""
+    ) {
+        self.channel = channel
+        self.externalID = externalID
+    }
+}
+
+/// That one end user was merged into another.
+public struct EndUserMerge: GeneratedMessage {
+    /// The merge's id.
+    public var id: String = ""
+    /// Who was merged, and is an alias since.
+    public var sourceID: String = ""
+    /// Into whom. If they were merged later themselves, they are an alias, too.
+    public var targetID: String = ""
+    /// The identities that moved.
+    public var identities: [EndUserIdentity] = []
+    /// When it was done.
+    public var createTime: Timestamp? = nil
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        sourceID: String = "",
+        targetID: String = "",
+        identities: [EndUserIdentity] = [],
+        createTime: Timestamp? = nil
+    ) {
+        self.id = id
+        self.sourceID = sourceID
+        self.targetID = targetID
+        self.identities = identities
+        self.createTime = createTime
+    }
+}
+
+/// The request of CreateEndUser.
+public struct CreateEndUserRequest: GeneratedMessage {
+    /// What the channels call the end user; nobody may have one of them.
+    public var identities: [EndUserIdentity] = []
+    /// The name shown to people.
+    public var displayName: String = ""
+    /// What the tenant knows of the end user, a JSON object; empty is "{}".
+    public var profileJSON: String = ""
+    /// What the end user prefers, a JSON object; empty is "{}".
+    public var preferencesJSON: String = ""
+    /// The end user's IANA time zone; empty is "UTC".
+    public var timeZone: String = ""
+    /// The end user's language; empty is "en".
+    public var language: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        identities: [EndUserIdentity] = [],
+        displayName: String = "",
+        profileJSON: String = "",
+        preferencesJSON: String = "",
+        timeZone: String = "",
+        language: String = "",
+        requestID: String = ""
+    ) {
+        self.identities = identities
+        self.displayName = displayName
+        self.profileJSON = profileJSON
+        self.preferencesJSON = preferencesJSON
+        self.timeZone = timeZone
+        self.language = language
+        self.requestID = requestID
+    }
+}
+
+/// The request of UpsertEndUser. Everything but the identity is for an end user who has to be made.
+public struct UpsertEndUserRequest: GeneratedMessage {
+    /// The channel of the identity.
+    public var channel: String = ""
+    /// The id there.
+    public var externalID: String = ""
+    /// The name shown to people.
+    public var displayName: String = ""
+    /// What the tenant knows of the end user, a JSON object; empty is "{}".
+    public var profileJSON: String = ""
+    /// What the end user prefers, a JSON object; empty is "{}".
+    public var preferencesJSON: String = ""
+    /// The end user's IANA time zone; empty is "UTC".
+    public var timeZone: String = ""
+    /// The end user's language; empty is "en".
+    public var language: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        channel: String = "",
+        externalID: String = "",
+        displayName: String = "",
+        profileJSON: String = "",
+        preferencesJSON: String = "",
+        timeZone: String = "",
+        language: String = "",
+        requestID: String = ""
+    ) {
+        self.channel = channel
+        self.externalID = externalID
+        self.displayName = displayName
+        self.profileJSON = profileJSON
+        self.preferencesJSON = preferencesJSON
+        self.timeZone = timeZone
+        self.language = language
+        self.requestID = requestID
+    }
+}
+
+/// The request of GetEndUser.
+public struct GetEndUserRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = ""
+    ) {
+        self.id = id
+    }
+}
+
+/// The request of FindEndUser.
+public struct FindEndUserRequest: GeneratedMessage {
+    /// The channel of the identity.
+    public var channel: String = ""
+    /// The id there, byte for byte.
+    public var externalID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        channel: String = "",
+        externalID: String = ""
+    ) {
+        self.channel = channel
+        self.externalID = externalID
+    }
+}
+
+/// The request of ListEndUsers.
+public struct ListEndUsersRequest: GeneratedMessage {
+    /// What to order by.
+    public var order: ListEndUsersRequest.Order = .unspecified
+    /// Whether to return deleted end users too.
+    public var showDeleted: Bool = false
+    /// The greatest number of end users to return; 0 is 50, more than 1,000 is 1,000.
+    public var pageSize: Int32 = 0
+    /// The next_page_token of the page before; empty for the first.
+    public var pageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        order: ListEndUsersRequest.Order = .unspecified,
+        showDeleted: Bool = false,
+        pageSize: Int32 = 0,
+        pageToken: String = ""
+    ) {
+        self.order = order
+        self.showDeleted = showDeleted
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+
+    /// What a list can be ordered by.
+    public enum Order: GeneratedEnum {
+        /// By id: oldest first.
+        case unspecified
+        /// Those first who were active last. Whoever becomes active while pages are read moves to the front, and may be missed.
+        case lastActivity
+        /// A number that this version has no name for.
+        case unrecognized(Int32)
+
+        /// The value of that number.
+        public init(rawValue: Int32) {
+            switch rawValue {
+            case 0: self = .unspecified
+            case 1: self = .lastActivity
+            default: self = .unrecognized(rawValue)
+            }
+        }
+
+        /// The number on the wire.
+        public var rawValue: Int32 {
+            switch self {
+            case .unspecified: 0
+            case .lastActivity: 1
+            case .unrecognized(let number): number
+            }
+        }
+
+        /// The name in the proto file; nil for a number that has none.
+        public var protoName: String? {
+            switch self {
+            case .unspecified: "ORDER_UNSPECIFIED"
+            case .lastActivity: "ORDER_LAST_ACTIVITY"
+            case .unrecognized: nil
+            }
+        }
+
+        /// The named values, in the order of the proto file.
+        public static let knownCases: [Self] = [.unspecified, .lastActivity]
+    }
+}
+
+/// The answer of ListEndUsers.
+public struct ListEndUsersResponse: GeneratedMessage {
+    /// The end users of this page.
+    public var endUsers: [EndUser] = []
+    /// The page_token of the next page; empty at the end.
+    public var nextPageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        endUsers: [EndUser] = [],
+        nextPageToken: String = ""
+    ) {
+        self.endUsers = endUsers
+        self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of UpdateEndUser.
+public struct UpdateEndUserRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// The new name.
+    public var displayName: String = ""
+    /// The new profile, a JSON object that takes the place of the whole one before; empty is "{}".
+    public var profileJSON: String = ""
+    /// The new preferences, a JSON object that takes the place of the whole one before; empty is "{}".
+    public var preferencesJSON: String = ""
+    /// The new IANA time zone; empty is "UTC".
+    public var timeZone: String = ""
+    /// The new language; empty is "en".
+    public var language: String = ""
+    /// The etag of the end user as it was read; when it has changed since, the call is refused with ABORTED. Empty: not
+    /// checked.
+    public var etag: String = ""
+    /// The fields to set: display_name, profile_json, preferences_json, time_zone, language. Absent: those that are not
+    /// empty. "*": all of them.
+    public var updateMask: FieldMask? = nil
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        displayName: String = "",
+        profileJSON: String = "",
+        preferencesJSON: String = "",
+        timeZone: String = "",
+        language: String = "",
+        etag: String = "",
+        updateMask: FieldMask? = nil,
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.displayName = displayName
+        self.profileJSON = profileJSON
+        self.preferencesJSON = preferencesJSON
+        self.timeZone = timeZone
+        self.language = language
+        self.etag = etag
+        self.updateMask = updateMask
+        self.requestID = requestID
+    }
+}
+
+/// The request of AddIdentity.
+public struct AddIdentityRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// The channel of the new identity.
+    public var channel: String = ""
+    /// The id there.
+    public var externalID: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        channel: String = "",
+        externalID: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.channel = channel
+        self.externalID = externalID
+        self.requestID = requestID
+    }
+}
+
+/// The request of RemoveIdentity.
+public struct RemoveIdentityRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// The channel of the identity.
+    public var channel: String = ""
+    /// The id there.
+    public var externalID: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        channel: String = "",
+        externalID: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.channel = channel
+        self.externalID = externalID
+        self.requestID = requestID
+    }
+}
+
+/// The request of MergeEndUsers.
+public struct MergeEndUsersRequest: GeneratedMessage {
+    /// Who becomes an alias.
+    public var sourceID: String = ""
+    /// Who stays.
+    public var targetID: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        sourceID: String = "",
+        targetID: String = "",
+        requestID: String = ""
+    ) {
+        self.sourceID = sourceID
+        self.targetID = targetID
+        self.requestID = requestID
+    }
+}
+
+/// The request of ListMerges.
+public struct ListMergesRequest: GeneratedMessage {
+    /// Only merges of this end user into another or of others into this one.
+    public var endUserID: String = ""
+    /// The greatest number of merges to return; 0 is 50, more than 1,000 is 1,000.
+    public var pageSize: Int32 = 0
+    /// The next_page_token of the page before; empty for the first.
+    public var pageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        endUserID: String = "",
+        pageSize: Int32 = 0,
+        pageToken: String = ""
+    ) {
+        self.endUserID = endUserID
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// The answer of ListMerges.
+public struct ListMergesResponse: GeneratedMessage {
+    /// The merges of this page.
+    public var merges: [EndUserMerge] = []
+    /// The page_token of the next page; empty at the end.
+    public var nextPageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        merges: [EndUserMerge] = [],
+        nextPageToken: String = ""
+    ) {
+        self.merges = merges
+        self.nextPageToken = nextPageToken
+    }
+}
+
+/// That an end user was active.
+public struct EndUserActivity: GeneratedMessage {
+    /// The end user's id, or that of an alias.
+    public var endUserID: String = ""
+    /// When; absent: now. A time that has not come yet is refused.
+    public var time: Timestamp? = nil
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        endUserID: String = "",
+        time: Timestamp? = nil
+    ) {
+        self.endUserID = endUserID
+        self.time = time
+    }
+}
+
+/// The request of RecordActivity.
+public struct RecordActivityRequest: GeneratedMessage {
+    /// Who was active when.
+    public var activities: [EndUserActivity] = []
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        activities: [EndUserActivity] = [],
+        requestID: String = ""
+    ) {
+        self.activities = activities
+        self.requestID = requestID
+    }
+}
+
+/// The answer of RecordActivity.
+public struct RecordActivityResponse: GeneratedMessage {
+    /// Whose activity was recorded: those of the given ids that are known.
+    public var recordedIDs: [String] = []
+    /// The given ids that no end user has, or only one who was deleted or erased.
+    public var unknownIDs: [String] = []
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        recordedIDs: [String] = [],
+        unknownIDs: [String] = []
+    ) {
+        self.recordedIDs = recordedIDs
+        self.unknownIDs = unknownIDs
+    }
+}
+
+/// The request of BlockEndUser.
+public struct BlockEndUserRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of UnblockEndUser.
+public struct UnblockEndUserRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of DeleteEndUser.
+public struct DeleteEndUserRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// The etag of the end user as it was read; when it has changed since, the call is refused with ABORTED. Empty: not
+    /// checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+/// The request of UndeleteEndUser.
+public struct UndeleteEndUserRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+extension EndUser {
+    public static var fullName: String { "trellis.tenancy.v1.EndUser" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__end_user__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUser.self)
+        self.id = CReading.text(c.pointee.id)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.profileJSON = CReading.text(c.pointee.profile_json)
+        self.preferencesJSON = CReading.text(c.pointee.preferences_json)
+        self.timeZone = CReading.text(c.pointee.time_zone)
+        self.language = CReading.text(c.pointee.language)
+        self.state = CReading.value(c.pointee.state)
+        self.lastActiveTime = CReading.message(c.pointee.last_active_time)
+        self.identities = CReading.messages(c.pointee.n_identities, c.pointee.identities)
+        self.mergedIntoID = CReading.text(c.pointee.merged_into_id)
+        self.createTime = CReading.message(c.pointee.create_time)
+        self.updateTime = CReading.message(c.pointee.update_time)
+        self.deleteTime = CReading.message(c.pointee.delete_time)
+        self.purgeTime = CReading.message(c.pointee.purge_time)
+        self.etag = CReading.text(c.pointee.etag)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUser.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !profileJSON.isEmpty { c.pointee.profile_json = arena.text(profileJSON) }
+        if !preferencesJSON.isEmpty { c.pointee.preferences_json = arena.text(preferencesJSON) }
+        if !timeZone.isEmpty { c.pointee.time_zone = arena.text(timeZone) }
+        if !language.isEmpty { c.pointee.language = arena.text(language) }
+        c.pointee.state = .init(UInt32(bitPattern: state.rawValue))
+        c.pointee.last_active_time = arena.message(lastActiveTime)
+        (c.pointee.n_identities, c.pointee.identities) = arena.messages(identities)
+        if !mergedIntoID.isEmpty { c.pointee.merged_into_id = arena.text(mergedIntoID) }
+        c.pointee.create_time = arena.message(createTime)
+        c.pointee.update_time = arena.message(updateTime)
+        c.pointee.delete_time = arena.message(deleteTime)
+        c.pointee.purge_time = arena.message(purgeTime)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+    }
+}
+
+extension EndUserIdentity {
+    public static var fullName: String { "trellis.tenancy.v1.EndUserIdentity" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__end_user_identity__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUserIdentity.self)
+        self.channel = CReading.text(c.pointee.channel)
+        self.externalID = CReading.text(c.pointee.external_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUserIdentity.self)
+        if !channel.isEmpty { c.pointee.channel = arena.text(channel) }
+        if !externalID.isEmpty { c.pointee.external_id = arena.text(externalID) }
+    }
+}
+
+extension EndUserIdentity: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("channel", channel, required: true, format: .slug)
+        check.text("external_id", externalID, required: true, maximum: 255)
+    }
+}
+
+extension EndUserMerge {
+    public static var fullName: String { "trellis.tenancy.v1.EndUserMerge" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__end_user_merge__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUserMerge.self)
+        self.id = CReading.text(c.pointee.id)
+        self.sourceID = CReading.text(c.pointee.source_id)
+        self.targetID = CReading.text(c.pointee.target_id)
+        self.identities = CReading.messages(c.pointee.n_identities, c.pointee.identities)
+        self.createTime = CReading.message(c.pointee.create_time)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUserMerge.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !sourceID.isEmpty { c.pointee.source_id = arena.text(sourceID) }
+        if !targetID.isEmpty { c.pointee.target_id = arena.text(targetID) }
+        (c.pointee.n_identities, c.pointee.identities) = arena.messages(identities)
+        c.pointee.create_time = arena.message(createTime)
+    }
+}
+
+extension CreateEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.CreateEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__create_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CreateEndUserRequest.self)
+        self.identities = CReading.messages(c.pointee.n_identities, c.pointee.identities)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.profileJSON = CReading.text(c.pointee.profile_json)
+        self.preferencesJSON = CReading.text(c.pointee.preferences_json)
+        self.timeZone = CReading.text(c.pointee.time_zone)
+        self.language = CReading.text(c.pointee.language)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CreateEndUserRequest.self)
+        (c.pointee.n_identities, c.pointee.identities) = arena.messages(identities)
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !profileJSON.isEmpty { c.pointee.profile_json = arena.text(profileJSON) }
+        if !preferencesJSON.isEmpty { c.pointee.preferences_json = arena.text(preferencesJSON) }
+        if !timeZone.isEmpty { c.pointee.time_zone = arena.text(timeZone) }
+        if !language.isEmpty { c.pointee.language = arena.text(language) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension CreateEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.count("identities", identities.count, required: true, maximum: 20)
+        check.messages("identities", identities)
+        check.text("display_name", displayName, maximum: 255)
+        check.text("profile_json", profileJSON, maximum: 16384, format: .jsonObject)
+        check.text("preferences_json", preferencesJSON, maximum: 16384, format: .jsonObject)
+        check.text("time_zone", timeZone, maximum: 50, format: .timezone)
+        check.text("language", language, maximum: 35, format: .language)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UpsertEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UpsertEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__upsert_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpsertEndUserRequest.self)
+        self.channel = CReading.text(c.pointee.channel)
+        self.externalID = CReading.text(c.pointee.external_id)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.profileJSON = CReading.text(c.pointee.profile_json)
+        self.preferencesJSON = CReading.text(c.pointee.preferences_json)
+        self.timeZone = CReading.text(c.pointee.time_zone)
+        self.language = CReading.text(c.pointee.language)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpsertEndUserRequest.self)
+        if !channel.isEmpty { c.pointee.channel = arena.text(channel) }
+        if !externalID.isEmpty { c.pointee.external_id = arena.text(externalID) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !profileJSON.isEmpty { c.pointee.profile_json = arena.text(profileJSON) }
+        if !preferencesJSON.isEmpty { c.pointee.preferences_json = arena.text(preferencesJSON) }
+        if !timeZone.isEmpty { c.pointee.time_zone = arena.text(timeZone) }
+        if !language.isEmpty { c.pointee.language = arena.text(language) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UpsertEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("channel", channel, required: true, format: .slug)
+        check.text("external_id", externalID, required: true, maximum: 255)
+        check.text("display_name", displayName, maximum: 255)
+        check.text("profile_json", profileJSON, maximum: 16384, format: .jsonObject)
+        check.text("preferences_json", preferencesJSON, maximum: 16384, format: .jsonObject)
+        check.text("time_zone", timeZone, maximum: 50, format: .timezone)
+        check.text("language", language, maximum: 35, format: .language)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension GetEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.GetEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__get_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__GetEndUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__GetEndUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+    }
+}
+
+extension GetEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+    }
+}
+
+extension FindEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.FindEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__find_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__FindEndUserRequest.self)
+        self.channel = CReading.text(c.pointee.channel)
+        self.externalID = CReading.text(c.pointee.external_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__FindEndUserRequest.self)
+        if !channel.isEmpty { c.pointee.channel = arena.text(channel) }
+        if !externalID.isEmpty { c.pointee.external_id = arena.text(externalID) }
+    }
+}
+
+extension FindEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("channel", channel, required: true, format: .slug)
+        check.text("external_id", externalID, required: true, maximum: 255)
+    }
+}
+
+extension ListEndUsersRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListEndUsersRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_end_users_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListEndUsersRequest.self)
+        self.order = CReading.value(c.pointee.order)
+        self.showDeleted = c.pointee.show_deleted != 0
+        self.pageSize = c.pointee.page_size
+        self.pageToken = CReading.text(c.pointee.page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListEndUsersRequest.self)
+        c.pointee.order = .init(UInt32(bitPattern: order.rawValue))
+        c.pointee.show_deleted = showDeleted ? 1 : 0
+        c.pointee.page_size = pageSize
+        if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
+    }
+}
+
+extension ListEndUsersRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.value("order", order)
+        check.number("page_size", pageSize, minimum: 0)
+        check.text("page_token", pageToken, maximum: 2048)
+    }
+}
+
+extension ListEndUsersResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListEndUsersResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_end_users_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListEndUsersResponse.self)
+        self.endUsers = CReading.messages(c.pointee.n_end_users, c.pointee.end_users)
+        self.nextPageToken = CReading.text(c.pointee.next_page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListEndUsersResponse.self)
+        (c.pointee.n_end_users, c.pointee.end_users) = arena.messages(endUsers)
+        if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension UpdateEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UpdateEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__update_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateEndUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.profileJSON = CReading.text(c.pointee.profile_json)
+        self.preferencesJSON = CReading.text(c.pointee.preferences_json)
+        self.timeZone = CReading.text(c.pointee.time_zone)
+        self.language = CReading.text(c.pointee.language)
+        self.etag = CReading.text(c.pointee.etag)
+        self.updateMask = CReading.message(c.pointee.update_mask)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateEndUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !profileJSON.isEmpty { c.pointee.profile_json = arena.text(profileJSON) }
+        if !preferencesJSON.isEmpty { c.pointee.preferences_json = arena.text(preferencesJSON) }
+        if !timeZone.isEmpty { c.pointee.time_zone = arena.text(timeZone) }
+        if !language.isEmpty { c.pointee.language = arena.text(language) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        c.pointee.update_mask = arena.message(updateMask)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UpdateEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("display_name", displayName, maximum: 255)
+        check.text("profile_json", profileJSON, maximum: 16384, format: .jsonObject)
+        check.text("preferences_json", preferencesJSON, maximum: 16384, format: .jsonObject)
+        check.text("time_zone", timeZone, maximum: 50, format: .timezone)
+        check.text("language", language, maximum: 35, format: .language)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension AddIdentityRequest {
+    public static var fullName: String { "trellis.tenancy.v1.AddIdentityRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__add_identity_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__AddIdentityRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.channel = CReading.text(c.pointee.channel)
+        self.externalID = CReading.text(c.pointee.external_id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__AddIdentityRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !channel.isEmpty { c.pointee.channel = arena.text(channel) }
+        if !externalID.isEmpty { c.pointee.external_id = arena.text(externalID) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension AddIdentityRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("channel", channel, required: true, format: .slug)
+        check.text("external_id", externalID, required: true, maximum: 255)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension RemoveIdentityRequest {
+    public static var fullName: String { "trellis.tenancy.v1.RemoveIdentityRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__remove_identity_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RemoveIdentityRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.channel = CReading.text(c.pointee.channel)
+        self.externalID = CReading.text(c.pointee.external_id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RemoveIdentityRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !channel.isEmpty { c.pointee.channel = arena.text(channel) }
+        if !externalID.isEmpty { c.pointee.external_id = arena.text(externalID) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension RemoveIdentityRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("channel", channel, required: true, format: .slug)
+        check.text("external_id", externalID, required: true, maximum: 255)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension MergeEndUsersRequest {
+    public static var fullName: String { "trellis.tenancy.v1.MergeEndUsersRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__merge_end_users_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__MergeEndUsersRequest.self)
+        self.sourceID = CReading.text(c.pointee.source_id)
+        self.targetID = CReading.text(c.pointee.target_id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__MergeEndUsersRequest.self)
+        if !sourceID.isEmpty { c.pointee.source_id = arena.text(sourceID) }
+        if !targetID.isEmpty { c.pointee.target_id = arena.text(targetID) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension MergeEndUsersRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("source_id", sourceID, required: true, format: .uuid)
+        check.text("target_id", targetID, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ListMergesRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListMergesRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_merges_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListMergesRequest.self)
+        self.endUserID = CReading.text(c.pointee.end_user_id)
+        self.pageSize = c.pointee.page_size
+        self.pageToken = CReading.text(c.pointee.page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListMergesRequest.self)
+        if !endUserID.isEmpty { c.pointee.end_user_id = arena.text(endUserID) }
+        c.pointee.page_size = pageSize
+        if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
+    }
+}
+
+extension ListMergesRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("end_user_id", endUserID, format: .uuid)
+        check.number("page_size", pageSize, minimum: 0)
+        check.text("page_token", pageToken, maximum: 2048)
+    }
+}
+
+extension ListMergesResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListMergesResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_merges_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListMergesResponse.self)
+        self.merges = CReading.messages(c.pointee.n_merges, c.pointee.merges)
+        self.nextPageToken = CReading.text(c.pointee.next_page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListMergesResponse.self)
+        (c.pointee.n_merges, c.pointee.merges) = arena.messages(merges)
+        if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension EndUserActivity {
+    public static var fullName: String { "trellis.tenancy.v1.EndUserActivity" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__end_user_activity__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUserActivity.self)
+        self.endUserID = CReading.text(c.pointee.end_user_id)
+        self.time = CReading.message(c.pointee.time)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUserActivity.self)
+        if !endUserID.isEmpty { c.pointee.end_user_id = arena.text(endUserID) }
+        c.pointee.time = arena.message(time)
+    }
+}
+
+extension EndUserActivity: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("end_user_id", endUserID, required: true, format: .uuid)
+        check.message("time", time)
+    }
+}
+
+extension RecordActivityRequest {
+    public static var fullName: String { "trellis.tenancy.v1.RecordActivityRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__record_activity_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RecordActivityRequest.self)
+        self.activities = CReading.messages(c.pointee.n_activities, c.pointee.activities)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RecordActivityRequest.self)
+        (c.pointee.n_activities, c.pointee.activities) = arena.messages(activities)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension RecordActivityRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.count("activities", activities.count, required: true, maximum: 1000)
+        check.messages("activities", activities)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension RecordActivityResponse {
+    public static var fullName: String { "trellis.tenancy.v1.RecordActivityResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__record_activity_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RecordActivityResponse.self)
+        self.recordedIDs = CReading.texts(c.pointee.n_recorded_ids, c.pointee.recorded_ids)
+        self.unknownIDs = CReading.texts(c.pointee.n_unknown_ids, c.pointee.unknown_ids)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RecordActivityResponse.self)
+        (c.pointee.n_recorded_ids, c.pointee.recorded_ids) = arena.texts(recordedIDs)
+        (c.pointee.n_unknown_ids, c.pointee.unknown_ids) = arena.texts(unknownIDs)
+    }
+}
+
+extension BlockEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.BlockEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__block_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__BlockEndUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__BlockEndUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension BlockEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UnblockEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UnblockEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__unblock_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UnblockEndUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UnblockEndUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UnblockEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension DeleteEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.DeleteEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__delete_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteEndUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteEndUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension DeleteEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UndeleteEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UndeleteEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__undelete_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UndeleteEndUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UndeleteEndUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UndeleteEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
 /// The kinds of caller.
 public enum PrincipalKind: GeneratedEnum {
     /// Never returned.

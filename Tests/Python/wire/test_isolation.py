@@ -127,6 +127,13 @@ def populate(api, tenant, marker):
     base = search.CreateKnowledgeBase(api.search.CreateKnowledgeBaseRequest(display_name=f"base {marker}"))
     search.CreateDocument(api.search.CreateDocumentRequest(
         knowledge_base_id=base.id, title=f"document {marker}", content=f"A text that only {marker} may read."))
+    end_users, channels = tenant.stub("end_users"), api.end_users
+    people = [
+        end_users.CreateEndUser(channels.CreateEndUserRequest(
+            display_name=f"{name} {marker}", profile_json=f'{{"of": "{marker}"}}',
+            identities=[channels.EndUserIdentity(channel="web", external_id=f"{name}-{marker}")]))
+        for name in ("one", "two", "three")]
+    end_users.MergeEndUsers(channels.MergeEndUsersRequest(source_id=people[0].id, target_id=people[1].id))
     return site
 
 
