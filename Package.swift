@@ -129,6 +129,13 @@ let package = Package(
         ),
         .plugin(name: "EmbedMigrations", capability: .buildTool()),
         area("Tenancy"),
+        // How people sign in: an area that hashes passwords off the loop.
+        library(
+            "Credentials",
+            "Sources/Core/Credentials",
+            ["Domain", "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives"],
+            exclude: ["SQL"]
+        ),
         area("Reference"),
         area("Search"),
 
@@ -137,8 +144,8 @@ let package = Package(
             "TrellisServer",
             nil,
             [
-                "Domain", "Schema", "Tenancy", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "HTTP2",
-                "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
+                "Domain", "Schema", "Tenancy", "Credentials", "Reference", "Search", "RPC", "RPCServer", "RPCServices",
+                "HTTP2", "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
             ]
         ),
         .executableTarget(
@@ -282,6 +289,7 @@ let package = Package(
         tests("SearchTests", ["Search", "Domain", "TrellisAPI", "Primitives"]),
         tests("DomainTests", ["Domain", "Tenancy", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("TenancyTests", ["Tenancy", "Domain", "Postgres", "TrellisAPI", "Primitives"]),
+        tests("CredentialsTests", ["Credentials", "Domain", "EventLoop", "TestSupport", "TrellisAPI", "Primitives"]),
         tests(
             "TrellisClientTests",
             [
@@ -293,7 +301,7 @@ let package = Package(
             "TrellisServerTests",
             [
                 "TrellisServer", "Domain", "Tenancy", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
-                "TestSupport", "RPCClient", "EventLoop", "Primitives", "Search", "Reference", "trellis", log,
+                "TestSupport", "RPCClient", "EventLoop", "Primitives", "Search", "Reference", "Credentials", "trellis", log,
             ]
         ),
     ]
