@@ -131,13 +131,14 @@ let package = Package(
         area("Tenancy"),
         area("Reference"),
         area("Search"),
+        area("Audit"),
 
         // The server.
         library(
             "TrellisServer",
             nil,
             [
-                "Domain", "Schema", "Tenancy", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "HTTP2",
+                "Domain", "Schema", "Tenancy", "Reference", "Search", "Audit", "RPC", "RPCServer", "RPCServices", "HTTP2",
                 "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
             ]
         ),
@@ -281,6 +282,7 @@ let package = Package(
         tests("ReferenceTests", ["Reference", "Domain", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("SearchTests", ["Search", "Domain", "TrellisAPI", "Primitives"]),
         tests("DomainTests", ["Domain", "Tenancy", "Protobuf", "TrellisAPI", "Primitives"]),
+        tests("AuditTests", ["Audit", "Domain", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("TenancyTests", ["Tenancy", "Domain", "Postgres", "TrellisAPI", "Primitives"]),
         tests(
             "TrellisClientTests",
@@ -292,7 +294,7 @@ let package = Package(
         tests(
             "TrellisServerTests",
             [
-                "TrellisServer", "Domain", "Tenancy", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
+                "TrellisServer", "Domain", "Tenancy", "Audit", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
                 "TestSupport", "RPCClient", "EventLoop", "Primitives", "Search", "Reference", "trellis", log,
             ]
         ),

@@ -17,6 +17,7 @@ enum Services {
         router.register(access: AccessHandlers())
         router.register(reference: ReferenceHandlers())
         router.register(search: SearchHandlers())
+        router.register(audit: AuditHandlers())
         router.register(health: health)
         router.register(reflection: reflection)
     }
