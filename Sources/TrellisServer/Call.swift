@@ -78,7 +78,7 @@ extension ServerContext {
         _ body: (Reading) async throws -> Response
     ) async throws -> Response {
         let call = call
-        precondition(call.policy.isClassified, "\(route.path) shows personal data, but its policy says that it does not")
+        precondition(call.policy.isClassified, "\(route.path) shows personal data, but its policy does not say so")
         return try await call.database.read(
             request,
             remembered,

@@ -38,7 +38,7 @@ struct RefusalTests {
         #expect(gathering.take(now: 2 * Self.minute + 6).map(\.refusal.callID) == ["later"])
     }
 
-    @Test("what differs in method or actor is counted by itself; who proves nothing cannot make up kinds by making up keys")
+    @Test("what differs in method or actor is counted by itself; made-up keys make no kinds of their own")
     func kinds() {
         var gathering = RefusalGathering()
         gathering.add(Self.refusal("a"), now: 0)
@@ -59,6 +59,17 @@ struct RefusalTests {
         #expect(gathering.uncounted == 10)
         #expect(gathering.take(now: 0).count == RefusalGathering.capacity)
         #expect(gathering.uncounted == 0)
+    }
+
+    @Test("what could not be written is tried again, with what came meanwhile")
+    func putBack() {
+        var gathering = RefusalGathering()
+        for _ in 0..<3 { gathering.add(Self.refusal(call: "first"), now: 0) }
+        let taken = gathering.take(now: 0)
+        gathering.add(Self.refusal(call: "meanwhile"), now: 1)
+        gathering.putBack(taken)
+        let again = gathering.take(now: 2)
+        #expect(again.map(\.calls) == [4] && again.map(\.refusal.callID) == ["first"])
     }
 
     @Test("when a server stops, everything is written")

@@ -125,8 +125,12 @@ struct AuditNotesTests {
         change { $0.actorKind = "service" }
         change { $0.principal = .v7() }
         change { $0.user = nil }
-        change { $0.method = "mc"; $0.callID = "" }
-        change { $0.callID = "ca"; $0.address = "" }
+        change {
+            $0.method = "mc"; $0.callID = ""
+        }
+        change {
+            $0.callID = "ca"; $0.address = ""
+        }
         change { $0.address = "" }
         change { $0.outcome = "PERMISSION_DENIED" }
         change { $0.reason = "R" }

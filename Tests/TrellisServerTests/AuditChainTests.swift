@@ -139,7 +139,8 @@ struct AuditChainTests {
             verdict = try await trail.verdict()
             #expect(verdict.fault == .eventChanged && verdict.auditEventID == id, "\(verdict)")
             // What is written by the server meanwhile is linked all the same.
-            _ = try await trail.server.call("CreateSite", CreateSiteRequest(displayName: "later"), trail.key, as: Site.self)
+            let request = CreateSiteRequest(displayName: "later")
+            _ = try await trail.server.call("CreateSite", request, trail.key, as: Site.self)
             let later = try await trail.verdict()
             #expect(later.headSequence > verdict.headSequence && later.auditEventID == id)
         }
@@ -158,25 +159,27 @@ struct AuditChainTests {
     @Test(
         "a link changed, removed, exchanged with another, or added is named by its place",
         arguments: [
-            ("UPDATE trellis.audit_link SET create_time = create_time - interval '9 years' WHERE sequence = 4", 1, 4),
-            ("UPDATE trellis.audit_link SET category = 2 WHERE sequence = 4", 1, 4),
-            ("UPDATE trellis.audit_link SET audit_event_id = gen_random_uuid() WHERE sequence = 4", 1, 4),
-            ("UPDATE trellis.audit_link SET event_mac = set_byte(event_mac, 0, get_byte(event_mac, 0) # 1) "
-                + "WHERE sequence = 4", 1, 4),
-            ("UPDATE trellis.audit_link SET hash = set_byte(hash, 31, get_byte(hash, 31) # 1) WHERE sequence = 4", 1, 4),
-            ("UPDATE trellis.audit_link SET sequence = CASE sequence WHEN 4 THEN -5 ELSE -4 END WHERE sequence IN (4, 5); "
-                + "UPDATE trellis.audit_link SET sequence = -sequence WHERE sequence < 0", 1, 4),
-            ("DELETE FROM trellis.audit_link WHERE sequence = 4", 2, 4),
-            ("DELETE FROM trellis.audit_link WHERE sequence = 1", 2, 1),
-            ("DELETE FROM trellis.audit_link WHERE sequence >= 7", 2, 7),
-            ("DELETE FROM trellis.audit_link", 2, 1),
+            ("UPDATE audit_link SET create_time = create_time - interval '9 years' WHERE sequence = 4", true, 4),
+            ("UPDATE audit_link SET category = 2 WHERE sequence = 4", true, 4),
+            ("UPDATE audit_link SET audit_event_id = gen_random_uuid() WHERE sequence = 4", true, 4),
+            ("UPDATE audit_link SET event_mac = sha256(event_mac) WHERE sequence = 4", true, 4),
+            ("UPDATE audit_link SET hash = set_byte(hash, 31, get_byte(hash, 31) # 1) WHERE sequence = 4", true, 4),
+            (
+                "UPDATE audit_link SET sequence = CASE sequence WHEN 4 THEN -5 ELSE -4 END WHERE sequence IN (4, 5); "
+                    + "UPDATE audit_link SET sequence = -sequence WHERE sequence < 0", true, 4
+            ),
+            ("DELETE FROM audit_link WHERE sequence = 4", false, 4),
+            ("DELETE FROM audit_link WHERE sequence = 1", false, 1),
+            ("DELETE FROM audit_link WHERE sequence >= 7", false, 7),
+            ("DELETE FROM audit_link", false, 1),
         ]
     )
-    func links(_ script: String, _ fault: Int, _ place: Int64) async throws {
+    func links(_ script: String, _ isChanged: Bool, _ place: Int64) async throws {
         try await Self.with { trail in
-            try await trail.tamper(script.replacing("WHERE ", with: "WHERE tenant_id = $T AND "))
+            let own = script.replacing("WHERE ", with: "WHERE tenant_id = $T AND ")
+            try await trail.tamper("SET search_path = trellis; \(own)")
             let verdict = try await trail.verdict()
-            #expect(verdict.fault == (fault == 1 ? .linkChanged : .linkMissing), "\(verdict)")
+            #expect(verdict.fault == (isChanged ? .linkChanged : .linkMissing), "\(verdict)")
             #expect(verdict.sequence == place)
         }
     }

@@ -49,7 +49,8 @@ struct AuditTrailTests {
             // Filters, each by itself.
             let byUser = try await server.events(root, ListAuditEventsRequest(userID: user.id))
             #expect(byUser.map(\.id) == [event.id])
-            let byKey = try await server.events(root, ListAuditEventsRequest(principalID: event.actor?.principalID ?? ""))
+            let principal = event.actor?.principalID ?? ""
+            let byKey = try await server.events(root, ListAuditEventsRequest(principalID: principal))
             #expect(byKey.map(\.id) == [event.id])
             let byMethod = try await server.events(root, ListAuditEventsRequest(method: event.method))
             #expect(byMethod.map(\.id) == [event.id])
@@ -116,7 +117,8 @@ struct AuditTrailTests {
             let (_, root) = try await server.tenant("acme")
             let (user, _) = try await server.user("mia", roles: [], root)
             _ = try await server.call("GetUser", GetUserRequest(id: user.id), root, as: User.self)
-            _ = try await server.call("ListUsers", ListUsersRequest(email: user.email), root, as: ListUsersResponse.self)
+            let search = ListUsersRequest(email: user.email)
+            _ = try await server.call("ListUsers", search, root, as: ListUsersResponse.self)
             _ = try await server.call("ListSites", ListSitesRequest(), root, as: ListSitesResponse.self)
             let reads = try await server.events(root, ListAuditEventsRequest(category: .access))
             #expect(reads.map { $0.method.split(separator: "/").last } == ["ListUsers", "GetUser"])
@@ -126,7 +128,7 @@ struct AuditTrailTests {
         }
     }
 
-    @Test("personal data is in no table in clear; who may sees it in the trail, others see it masked, nobody once it is erased")
+    @Test("personal data is nowhere in clear; who may sees it in the trail, others masked, nobody once it is erased")
     func personal() async throws {
         try await TestServer.with { server in
             let (tenant, root) = try await server.tenant("acme")

@@ -148,8 +148,8 @@ public struct AuditVerification {
                 fault: .anchorMissed,
                 event: link.event,
                 sequence: link.sequence,
-                description: "link \(link.sequence) is another one than the anchor: the trail was taken back to an earlier "
-                    + "time and went on from there"
+                description: "link \(link.sequence) is another one than the anchor: the trail was taken back to an "
+                    + "earlier time and went on from there"
             )
         }
         if let event {

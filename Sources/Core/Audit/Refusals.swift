@@ -61,6 +61,11 @@ public struct RefusalGathering {
         var actor: Actor?
         var method: String
         var reason: String
+
+        init(_ refusal: Refusal) {
+            (tenant, actor) = (refusal.tenant, refusal.actor)
+            (method, reason) = (refusal.method, refusal.reason)
+        }
     }
 
     private struct Count {
@@ -81,12 +86,7 @@ public struct RefusalGathering {
 
     /// Counts a refusal. `now` is in nanoseconds of a clock that does not go back.
     public mutating func add(_ refusal: Refusal, now: UInt64) {
-        let kind = Kind(
-            tenant: refusal.tenant,
-            actor: refusal.actor,
-            method: refusal.method,
-            reason: refusal.reason
-        )
+        let kind = Kind(refusal)
         if var count = counts[kind] {
             if count.calls == 0 { count.first = refusal }
             if count.calls < .max { count.calls += 1 }
@@ -113,11 +113,20 @@ public struct RefusalGathering {
         uncounted = 0
         return taken
     }
+
+    /// Takes back what could not be written, to be tried again.
+    public mutating func putBack(_ taken: [(refusal: Refusal, calls: Int32)]) {
+        for (refusal, calls) in taken {
+            let more = counts[Kind(refusal)]?.calls ?? 0
+            let (sum, isTooMany) = calls.addingReportingOverflow(more)
+            counts[Kind(refusal)] = Count(first: refusal, calls: isTooMany ? .max : sum, due: 0)
+        }
+    }
 }
 
 /// Writes what was gathered.
 public enum Refusals {
-    /// Writes an event for each. Of unproven credentials, only for tenants that there are. On the database's loop.
+    /// Writes an event for each, all or none. Of unproven credentials, only for tenants that there are. On the database's loop.
     public static func write(
         _ gathered: [(refusal: Refusal, calls: Int32)],
         _ database: Database,
@@ -137,11 +146,12 @@ public enum Refusals {
                 knowsKey[row.tenantID, default: []].formUnion(row.knowsKey ? [row.keyID] : [])
             }
         }
+        var events: [AuditEventInsert] = []
         for (refusal, calls) in gathered {
             var principal = refusal.actor?.id ?? .zero
             if refusal.actor == nil {
-                guard let keys = knowsKey[refusal.tenant] else { continue }
-                if let named = refusal.namedKey, keys.contains(named) { principal = named }
+                guard let known = knowsKey[refusal.tenant] else { continue }
+                if let named = refusal.namedKey, known.contains(named) { principal = named }
             }
             let now = Instant.now()
             let record = AuditRecord(
@@ -159,7 +169,8 @@ public enum Refusals {
                 reason: refusal.reason,
                 calls: calls
             )
-            _ = try await database.run(record.insert(keys), Scope.settings(tenant: refusal.tenant))
+            events.append(record.insert(keys))
         }
+        _ = try await database.run(all: events, settings: Scope.platformSettings)
     }
 }

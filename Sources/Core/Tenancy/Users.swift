@@ -171,7 +171,8 @@ public enum Users {
         return try await remember(id, from: row.user(.whole(work.keyring)), key, work)
     }
 
-    private static func remember(_ id: UUID, from before: User?, _ key: SubjectKey?, _ work: Work) async throws -> User {
+    private static func remember(_ id: UUID, from before: User?, _ key: SubjectKey?, _ work: Work) async throws -> User
+    {
         let user = try await current(id, work)
         work.audit.changed("user", user.id, from: before, to: user, of: key)
         return user

@@ -50,7 +50,12 @@ final class RefusalRecorder: @unchecked Sendable {
         }
         let taken = gathering.take(now: services.loop.now, everything: everything)
         if taken.isEmpty { return }
-        try await Refusals.write(taken, services.database, services.auditKeys)
+        do {
+            try await Refusals.write(taken, services.database, services.auditKeys)
+        } catch {
+            gathering.putBack(taken)
+            throw error
+        }
     }
 
     /// What a refused `authorization: Bearer trl_...` claims to be.
