@@ -262,7 +262,7 @@ let package = Package(
             ]
         ),
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
-        tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop"]),
+        tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop", "TestSupport"]),
         tests(
             "RPCTests",
             [
@@ -293,7 +293,8 @@ let package = Package(
             "TrellisServerTests",
             [
                 "TrellisServer", "Domain", "Tenancy", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
-                "TestSupport", "RPCClient", "EventLoop", "Primitives", "Search", "Reference", "trellis", log,
+                "TestSupport", "RPCClient", "EventLoop", "Primitives", "Search", "Reference", "TLS", "HTTP2", "trellis",
+                log,
             ]
         ),
     ]

@@ -16,6 +16,10 @@ final class LoopServices: @unchecked Sendable {
     let pageKey: SealingKey
     /// What personal data is kept under.
     let keyring: Keyring
+    /// What consistency tokens are made with.
+    let tokens: ConsistencyTokens
+    /// By whom all servers hear of changes of who may do what.
+    let epochs: AccessEpochs
     let log: Logger
     /// The log's, asked once: asking copies its handler.
     let logLevel: Logger.Level
@@ -29,14 +33,24 @@ final class LoopServices: @unchecked Sendable {
     /// Every permission there is.
     private(set) var catalogue = PermissionCatalogue([])
 
-    init(_ loop: EventLoop, database: Database, pageKey: SealingKey, keyring: Keyring, log: Logger) {
+    init(
+        _ loop: EventLoop,
+        database: Database,
+        pageKey: SealingKey,
+        keyring: Keyring,
+        epochs: AccessEpochs,
+        news: AccessNews,
+        log: Logger
+    ) {
         self.loop = loop
         self.database = database
         self.pageKey = pageKey
         self.keyring = keyring
+        tokens = ConsistencyTokens(keyring)
+        self.epochs = epochs
         self.log = log
         logLevel = log.logLevel
-        doorkeeper = Doorkeeper(loop, database)
+        doorkeeper = Doorkeeper(loop, database, news)
     }
 
     /// Takes the policies of a router that holds all its methods.

@@ -14,6 +14,8 @@ struct RoutePolicy: Sendable {
     let isWrite: Bool
     /// Whether the call leaves an audit event.
     let isAudited: Bool
+    /// Whether the call administers a tenant, and so must come from where that allows it.
+    let isAdministrative: Bool
     /// Whether holding the permission on some site may be enough: which one, the request says.
     let admitsSites: Bool
     /// The permission that shows personal data as it is; empty when none is needed.
@@ -28,6 +30,7 @@ struct RoutePolicy: Sendable {
         scope = policy.scope
         isWrite = policy.effect == .write
         isAudited = policy.audited
+        isAdministrative = policy.administrative
         admitsSites = policy.anySite || !policy.siteField.isEmpty
         personalPermission = policy.personalPermission
         method = String(route.path.dropFirst())

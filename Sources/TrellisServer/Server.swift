@@ -68,7 +68,9 @@ public final class Server: Sendable {
         var admin: AdminServer?
         var databases: [Database] = []
         var table = LoopTable()
-        var housekeeping: Task<Void, Never>?
+        var epochs: AccessEpochs?
+        var housekeeping: [Task<Void, Never>] = []
+        var unwrittenUses: [CredentialUse: Instant] = [:]
         var isServing = false
         var started = 0.0
     }
@@ -106,9 +108,23 @@ public final class Server: Sendable {
             if let secret { admits = try await Admission.ensurePlatformKey(first, secret: secret) }
             return (admits, try await Admission.pageSealingKey(first))
         }
-        for (loop, database) in zip(loops, databases) {
-            table.add(LoopServices(loop, database: database, pageKey: pageKey, keyring: keyring, log: log))
+        let news = loops.map { _ in AccessNews() }
+        let epochs = AccessEpochs(first, news, log)
+        for (index, database) in databases.enumerated() {
+            table.add(
+                LoopServices(
+                    loops[index],
+                    database: database,
+                    pageKey: pageKey,
+                    keyring: keyring,
+                    epochs: epochs,
+                    news: news[index],
+                    log: log
+                )
+            )
         }
+        state.withLock { $0.epochs = epochs }
+        await loops[0].run { epochs.start() }
         let rpc = RPCServer(group: group, configuration: configuration(table)) { [health] loop in
             let router = Router()
             Services.register(in: router, health: health)
@@ -137,7 +153,10 @@ public final class Server: Sendable {
         admin?.start()
         health.setAll(.serving, services: table.all.first?.serviceNames ?? [])
         let housekeeping = await loops[0].run { [self, loop = loops[0]] in
-            loop.startTask { await self.keepHouse(on: loop) }
+            [
+                loop.startTask { await self.keepHouse(on: loop, every: Self.outcomesInterval, self.forgetOldOutcomes) },
+                loop.startTask { await self.keepHouse(on: loop, every: Self.usesInterval, self.noteUses) },
+            ]
         }
         state.withLock { $0.housekeeping = housekeeping }
         return Started(address: listening, admin: admin?.address, admitsPlatformKey: admitsPlatformKey)
@@ -145,14 +164,18 @@ public final class Server: Sendable {
 
     /// Stops: says that it is no longer ready, lets open calls end within `grace`, closes the connections.
     public func stop(grace: Duration) async {
-        let (rpc, admin, databases, housekeeping) = state.withLock { state in
+        let (rpc, admin, databases, epochs, housekeeping) = state.withLock { state in
             state.isServing = false
-            return (state.rpc, state.admin, state.databases, state.housekeeping)
+            return (state.rpc, state.admin, state.databases, state.epochs, state.housekeeping)
         }
-        housekeeping?.cancel()
+        for task in housekeeping { task.cancel() }
         health.close()
         await rpc?.shutdown(grace: grace)
         admin?.close()
+        do { try await noteUses() } catch {
+            log.warning("the last uses of credentials were not written down", metadata: ["error": "\(error)"])
+        }
+        if let epochs, let first = databases.first { await first.loop.run { epochs.stop() } }
         for database in databases { await database.loop.run { database.close() } }
     }
 
@@ -173,7 +196,7 @@ public final class Server: Sendable {
     // MARK: Housekeeping
 
     /// How often what has become too old is deleted.
-    static let housekeepingInterval = Duration.seconds(3600)
+    static let outcomesInterval = Duration.seconds(3600)
 
     /// Deletes the outcomes of writes that are a day old, of all tenants.
     func forgetOldOutcomes() async throws {
@@ -184,12 +207,41 @@ public final class Server: Sendable {
         log.debug("forgot old outcomes of writes", metadata: ["count": "\(count)"])
     }
 
+    /// How often it is written down when credentials were last used.
+    static let usesInterval = Duration.seconds(60)
+
+    /// Writes down when credentials were last used, as one batch for all of them. What could not be written is, the next time.
+    func noteUses() async throws {
+        let table = state.withLock { $0.table }
+        guard let first = table.all.first else { return }
+        var uses = state.withLock { state in
+            defer { state.unwrittenUses = [:] }
+            return state.unwrittenUses
+        }
+        for part in table.all {
+            let (used, now) = await part.loop.run { (part.doorkeeper.takeUses(), part.loop.now) }
+            let time = Instant.now()
+            for (use, at) in used {
+                let instant = time.advanced(byMicroseconds: -Int64((now - at) / 1000))
+                uses[use] = max(uses[use] ?? instant, instant)
+            }
+        }
+        do { try await first.loop.run { [uses] in try await Admission.note(uses, first.database) } } catch {
+            state.withLock { [uses] in $0.unwrittenUses = uses }
+            throw error
+        }
+    }
+
     /// Keeps house until it is cancelled. A failure waits for the next time.
-    private func keepHouse(on loop: EventLoop) async {
+    private func keepHouse(
+        on loop: EventLoop,
+        every interval: Duration,
+        _ work: @Sendable () async throws -> Void
+    ) async {
         while !Task.isCancelled {
             do {
-                try await loop.sleep(for: Self.housekeepingInterval)
-                try await forgetOldOutcomes()
+                try await loop.sleep(for: interval)
+                try await work()
             } catch is CancellationError {
                 return
             } catch {

@@ -17,6 +17,7 @@
 #include "trellis/reference/v1/reference.pb-c.h"
 #include "trellis/search/v1/search.pb-c.h"
 #include "trellis/tenancy/v1/access.pb-c.h"
+#include "trellis/tenancy/v1/admission.pb-c.h"
 #include "trellis/tenancy/v1/tenancy.pb-c.h"
 
 /* A proto file as a serialized google.protobuf.FileDescriptorProto. */
@@ -117,6 +118,7 @@ static inline const void *_Nonnull trellis__search__v1__search_request__descript
 static inline const void *_Nonnull trellis__search__v1__search_response__descriptor_address(void) { return &trellis__search__v1__search_response__descriptor; }
 static inline const void *_Nonnull trellis__search__v1__snippet__descriptor_address(void) { return &trellis__search__v1__snippet__descriptor; }
 static inline const void *_Nonnull trellis__search__v1__text_range__descriptor_address(void) { return &trellis__search__v1__text_range__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__allow_list__descriptor_address(void) { return &trellis__tenancy__v1__allow_list__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__api_key__descriptor_address(void) { return &trellis__tenancy__v1__api_key__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__assign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__assign_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__check_bulk_request__descriptor_address(void) { return &trellis__tenancy__v1__check_bulk_request__descriptor; }
@@ -125,11 +127,13 @@ static inline const void *_Nonnull trellis__tenancy__v1__check_request__descript
 static inline const void *_Nonnull trellis__tenancy__v1__check_response__descriptor_address(void) { return &trellis__tenancy__v1__check_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__create_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_role_request__descriptor_address(void) { return &trellis__tenancy__v1__create_role_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__create_service_principal_request__descriptor_address(void) { return &trellis__tenancy__v1__create_service_principal_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_site_request__descriptor_address(void) { return &trellis__tenancy__v1__create_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__create_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_user_request__descriptor_address(void) { return &trellis__tenancy__v1__create_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__delete_role_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__delete_user_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__get_allow_list_request__descriptor_address(void) { return &trellis__tenancy__v1__get_allow_list_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_role_request__descriptor_address(void) { return &trellis__tenancy__v1__get_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_site_request__descriptor_address(void) { return &trellis__tenancy__v1__get_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__get_tenant_request__descriptor; }
@@ -149,6 +153,8 @@ static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_r
 static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_response__descriptor_address(void) { return &trellis__tenancy__v1__list_role_assignments_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_roles_request__descriptor_address(void) { return &trellis__tenancy__v1__list_roles_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_roles_response__descriptor_address(void) { return &trellis__tenancy__v1__list_roles_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_service_principals_request__descriptor_address(void) { return &trellis__tenancy__v1__list_service_principals_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_service_principals_response__descriptor_address(void) { return &trellis__tenancy__v1__list_service_principals_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_sites_request__descriptor_address(void) { return &trellis__tenancy__v1__list_sites_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_sites_response__descriptor_address(void) { return &trellis__tenancy__v1__list_sites_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_tenants_request__descriptor_address(void) { return &trellis__tenancy__v1__list_tenants_request__descriptor; }
@@ -159,9 +165,13 @@ static inline const void *_Nonnull trellis__tenancy__v1__permission__descriptor_
 static inline const void *_Nonnull trellis__tenancy__v1__resume_user_request__descriptor_address(void) { return &trellis__tenancy__v1__resume_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_invitation_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_invitation_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__revoke_service_principal_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_service_principal_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role__descriptor_address(void) { return &trellis__tenancy__v1__role__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role_assignment__descriptor_address(void) { return &trellis__tenancy__v1__role_assignment__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role_grant__descriptor_address(void) { return &trellis__tenancy__v1__role_grant__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__rotate_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__rotate_api_key_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__service_principal__descriptor_address(void) { return &trellis__tenancy__v1__service_principal__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__set_allow_list_request__descriptor_address(void) { return &trellis__tenancy__v1__set_allow_list_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__site__descriptor_address(void) { return &trellis__tenancy__v1__site__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__suspend_user_request__descriptor_address(void) { return &trellis__tenancy__v1__suspend_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__tenant__descriptor_address(void) { return &trellis__tenancy__v1__tenant__descriptor; }

@@ -104,6 +104,8 @@ extension ErrorReply {
             quota = .init(subject: exhaustion.subject, description: exhaustion.description)
         case .contention:
             retryAfter = .milliseconds(50)
+        case .addressNotAllowed(let address):
+            metadata = ["address": address]
         case .unauthenticated, .wrongCredentialKind:
             break
         }
@@ -117,7 +119,7 @@ extension ErrorReply {
         case .failedPrecondition: .failedPrecondition
         case .etagMismatch, .contention: .aborted
         case .unauthenticated: .unauthenticated
-        case .permissionDenied, .wrongCredentialKind, .escalation: .permissionDenied
+        case .permissionDenied, .wrongCredentialKind, .escalation, .addressNotAllowed: .permissionDenied
         case .resourceExhausted: .resourceExhausted
         }
     }
