@@ -274,7 +274,7 @@ let package = Package(
             ]
         ),
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
-        tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop"]),
+        tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop", "TestSupport"]),
         tests(
             "RPCTests",
             [
@@ -307,7 +307,7 @@ let package = Package(
             "TrellisServerTests",
             [
                 "TrellisServer", "Domain", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI", "TestSupport",
-                "RPCClient", "EventLoop", "Primitives", "trellis", log,
+                "RPCClient", "EventLoop", "Primitives", "TLS", "HTTP2", "trellis", log,
             ] + areas
         ),
     ]

@@ -18,6 +18,7 @@ struct ErrorMappingTests {
         .unauthenticated(.missing), .unauthenticated(.malformed), .unauthenticated(.refused),
         .permissionDenied(permission: "tenancy.sites.read"), .wrongCredentialKind(required: .tenant),
         .wrongCredentialKind(required: .platform), .escalation(permissions: ["*"]),
+        .unauthenticated(.unknownCertificate), .addressNotAllowed("192.0.2.7"),
     ]
     static let kinds: [PostgresError.Kind] = [
         .unavailable, .outcomeUnknown, .cancelled, .timeout, .overloaded, .decoding, .protocol,

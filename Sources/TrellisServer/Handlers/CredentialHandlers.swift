@@ -268,12 +268,14 @@ extension ServerContext {
     /// Goes on with a public call as somebody whom its request has identified: what it writes is theirs, and its line in the
     /// log names them.
     ///
+    /// The consistency token of such a call promises nothing but what it has changed itself: epoch 0.
+    ///
     /// - Parameter isRefused: whether what is written is only that the call is refused; the audit event's method says so.
     fileprivate func admit(_ scope: Scope, _ services: LoopServices, isRefused: Bool = false) {
         guard var policy = services.policies[route.index] else {
             preconditionFailure("\(route.path) has no policy")
         }
         if isRefused { policy.method += " refused" }
-        admittedCall = Call(scope: scope, policy: policy, services: services)
+        admittedCall = Call(scope: scope, policy: policy, services: services, epoch: 0)
     }
 }

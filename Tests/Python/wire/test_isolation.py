@@ -115,6 +115,12 @@ def populate(api, tenant, marker):
     access.AssignRole(api.access.AssignRoleRequest(user_id=user.id, role=marker, site_id=site.id))
     grant = api.tenancy.RoleGrant(role=marker)
     tenancy.InviteUser(api.tenancy.InviteUserRequest(email=f"invited-{marker}@example.org", display_name=marker, roles=[grant]))
+    tenant.stub("admission").SetAllowList(api.admission.SetAllowListRequest(networks=["127.0.0.0/8", "::1"]))
+    api.admission_grpc.AdmissionServiceStub(tenant.channel).CreateServicePrincipal(
+        api.admission.CreateServicePrincipalRequest(
+            tenant_id=tenant.tenant.id, display_name=marker, certificate=f"dns:{marker}.example.org",
+            permissions=["tenancy.sites.read"]),
+        metadata=(("authorization", f"Bearer {tenant.server.platform_key}"),))
     kinds = api.reference
     request = kinds.ImportReleaseRequest(complete=True)
     request.release.framework, request.release.version, request.release.title = "private", "1", f"framework {marker}"
