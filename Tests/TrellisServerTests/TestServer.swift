@@ -35,7 +35,12 @@ final class TestServer: Sendable {
         self.database = database
         self.platformKey = platformKey
         group = try EventLoopGroup(count: loops)
-        var options = ServerOptions(host: "127.0.0.1", port: 0, database: database.address, encryptionKey: testEncryptionKey)
+        var options = ServerOptions(
+            host: "127.0.0.1",
+            port: 0,
+            database: database.address,
+            encryptionKey: testEncryptionKey
+        )
         options.admin = ("127.0.0.1", 0)
         options.platformKey = platformKey
         options.credentials = credentials

@@ -3,8 +3,8 @@ internal import EventLoop
 public import Postgres
 public import Primitives
 
-/// Finds out whose access token it is: the signature first, with keys that are remembered, then the session, its user and their
-/// roles in one batch.
+/// Finds out whose access token it is: the signature first, with keys that are remembered, then the session, its user
+/// and their roles in one batch.
 public final class AccessTokens: @unchecked Sendable {
     // @unchecked: confined to its loop.
 
@@ -24,8 +24,8 @@ public final class AccessTokens: @unchecked Sendable {
         self.settings = settings
     }
 
-    /// Lets the session of a token in: under what its calls run, and when the token ends. Nil when the session has ended, or its
-    /// user or tenant is not let in. On the database's loop.
+    /// Lets the session of a token in: under what its calls run, and when the token ends. Nil when the session has
+    /// ended, or its user or tenant is not let in. On the database's loop.
     ///
     /// Throws ``DomainError/unauthenticated(_:)`` or `PostgresError`.
     public func admit(
