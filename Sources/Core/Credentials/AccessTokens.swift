@@ -3,8 +3,8 @@ internal import EventLoop
 public import Postgres
 public import Primitives
 
-/// Finds out whose access token it is: the signature first, with keys that are remembered, then the session, its user and their
-/// roles in one batch.
+/// Finds out whose access token it is: the signature first, with keys that are remembered, then the session, its user
+/// and their roles in one batch.
 public final class AccessTokens: @unchecked Sendable {
     // @unchecked: confined to its loop.
 

@@ -37,7 +37,10 @@ struct CredentialHandlers: CredentialService {
             try await refuse(AcceptInvitationRequest(), context, scope, SessionTokens())
             throw DomainError.unauthenticated(.signIn)
         }
-        context.admit(Scope(tenant: offer.tenant, actor: .user(offer.user, key: newcomer.person), grants: Grants()), services)
+        context.admit(
+            Scope(tenant: offer.tenant, actor: .user(offer.user, key: newcomer.person), grants: Grants()),
+            services
+        )
         let client = context.client
         return try await context.write(request) { work in
             try await Acceptance.accept(offer, person: newcomer.person, displayName: request.displayName, work)
@@ -74,8 +77,8 @@ struct CredentialHandlers: CredentialService {
         }
     }
 
-    /// Under what a refused sign-in is told of: as the user, in the tenant that was meant or the first that they are a user
-    /// of; of an address that nobody has, on the platform, so that it takes as long.
+    /// Under what a refused sign-in is told of: as the user, in the tenant that was meant or the first that they are a
+    /// user of; of an address that nobody has, on the platform, so that it takes as long.
     private static func scope(of memberships: [Membership], _ tenant: String) -> Scope {
         let meant = memberships.first { $0.slug == tenant || $0.tenantID == tenant } ?? memberships.first
         guard let meant, let id = UUID(meant.tenantID), let user = UUID(meant.userID) else {
@@ -202,7 +205,8 @@ struct CredentialHandlers: CredentialService {
         try await delivery.deliver(PasswordResets.message(reset.response, to: recipient))
     }
 
-    func resetPassword(_ request: ResetPasswordRequest, _ context: ServerContext) async throws -> ResetPasswordResponse {
+    func resetPassword(_ request: ResetPasswordRequest, _ context: ServerContext) async throws -> ResetPasswordResponse
+    {
         let services = table[context.loop]
         let prepared = try await PasswordResets.prepare(
             request,
@@ -265,8 +269,8 @@ extension ServerContext {
     /// From where the call comes.
     fileprivate var client: Client { Client(peer: peer, userAgent: metadata["user-agent"] ?? "") }
 
-    /// Goes on with a public call as somebody whom its request has identified: what it writes is theirs, and its line in the
-    /// log names them.
+    /// Goes on with a public call as somebody whom its request has identified: what it writes is theirs, and its line
+    /// in the log names them.
     ///
     /// The consistency token of such a call promises nothing but what it has changed itself: epoch 0.
     ///
