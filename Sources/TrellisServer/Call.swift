@@ -13,7 +13,16 @@ final class Call: Sendable {
     /// What the calls of this loop share.
     let services: LoopServices
 
-    init(scope: Scope, policy: RoutePolicy, services: LoopServices) {
+    /// How the call is refused, once that is known and is being remembered by itself.
+    let refusal: (outcome: String, reason: String)?
+
+    init(
+        scope: Scope,
+        policy: RoutePolicy,
+        services: LoopServices,
+        refusal: (outcome: String, reason: String)? = nil
+    ) {
+        self.refusal = refusal
         self.scope = scope
         self.policy = policy
         self.services = services
@@ -98,6 +107,7 @@ extension ServerContext {
             isAudited: call.policy.isAudited,
             category: call.policy.category,
             address: address,
+            refusal: call.refusal,
             keyring: call.services.keyring,
             deadline: deadline
         )
