@@ -1376,7 +1376,7 @@ static const uint8_t file_12[] =
   "inResponse\"\"\212\265\30\36\12"
   "\22audit.chain.verify\20\5\30\1 \1H\1`\3\60\1\32{\232\265\30,\12"
   "\21audit.events.read\22\25Read the audit trail.\30\3\232\265\30G\12"
-  "\22audit.chain.verify\22/Verify that nobody has changed the audit trail.\30\3J\2238\12"
+  "\22audit.chain.verify\22/Verify that nobody has changed the audit trail.\30\3J\2758\12"
   "q\12"
   "\1\2\22\3\0\0\0\32g What is remembered of everything that happened in a tenant, and the proof that n"
   "obody has changed it.\12"
@@ -1463,10 +1463,12 @@ static const uint8_t file_12[] =
   " \12"
   "\4\4\0\2\13\22\3\0\0\0\32\23 What was changed.\12"
   "\12"
-  "\337\1\12"
-  "\4\4\0\2\14\22\3\0\0\0\32\321\1 The request as JSON, without secrets. What is personal is masked for"
-  " callers without tenancy.users.read_personal, and\12"
-  " \"[erased]\" once whom it is about was erased. Of a large request, only its size and hash.\12"
+  "\211\2\12"
+  "\4\4\0\2\14\22\3\0\0\0\32\373\1 The request as JSON, without secrets. What is personal is masked for"
+  " callers without both tenancy.users.read_personal and\12"
+  " tenancy.end_users.read_personal, and \"[erased]\" once whom it is about was erased. Of a large requ"
+  "est, only its size and\12"
+  " hash.\12"
   "\12"
   "\37\12"
   "\2\4\1\22\3\0\0\0\32\24 Who did something.\12"
@@ -6421,7 +6423,7 @@ const trellis_proto_file trellis_proto_files[] = {
   {"grpc/reflection/v1/reflection.proto", file_9, 3586},
   {"grpc/reflection/v1alpha/reflection.proto", file_10, 3646},
   {"trellis/options/v1/options.proto", file_11, 8490},
-  {"trellis/audit/v1/audit.proto", file_12, 10950},
+  {"trellis/audit/v1/audit.proto", file_12, 10992},
   {"trellis/reference/v1/reference.proto", file_13, 27955},
   {"trellis/search/v1/search.proto", file_14, 14917},
   {"trellis/tenancy/v1/access.proto", file_15, 11763},

@@ -16,7 +16,17 @@ final class Call: Sendable {
     /// How many changes of who may do what in the caller's tenant were taken into account.
     let epoch: Int64
 
-    init(scope: Scope, policy: RoutePolicy, services: LoopServices, epoch: Int64) {
+    /// How the call is refused, once that is known and is being remembered by itself.
+    let refusal: (outcome: String, reason: String)?
+
+    init(
+        scope: Scope,
+        policy: RoutePolicy,
+        services: LoopServices,
+        epoch: Int64,
+        refusal: (outcome: String, reason: String)? = nil
+    ) {
+        self.refusal = refusal
         self.scope = scope
         self.policy = policy
         self.services = services
@@ -116,6 +126,7 @@ extension ServerContext {
             isAudited: call.policy.isAudited,
             category: call.policy.category,
             address: address,
+            refusal: call.refusal,
             keyring: call.services.keyring,
             deadline: deadline
         )

@@ -92,11 +92,11 @@ extension TestServer {
         }
     }
 
-    /// The methods of a tenant's audit events, oldest first.
+    /// The methods of a tenant's audit events, but those of category ACCESS, oldest first.
     func audited(_ tenant: String) async throws -> [String] {
         try await rows(
-            "SELECT regexp_replace(method, '^.*/', '') FROM trellis.audit_event WHERE tenant_id = '\(tenant)' "
-                + "ORDER BY audit_event_id"
+            "SELECT regexp_replace(method, '^.*/', '') || CASE outcome WHEN 'OK' THEN '' ELSE ' refused' END "
+                + "FROM trellis.audit_event WHERE tenant_id = '\(tenant)' AND category <> 2 ORDER BY audit_event_id"
         )
     }
 }

@@ -26,6 +26,7 @@ extension EndUsers {
         }
         let tenant = work.scope.tenant
         let live = try await work.transaction.run(EndUserLive(tenantID: tenant, endUsers: Array(latest.keys)))
+        for row in live { work.audit.target("end_user", row.endUserID.text) }
         var times: [UUID: Int64] = [:]
         for row in live { times[row.liveID] = max(times[row.liveID] ?? .min, latest[row.endUserID] ?? .min) }
         _ = try await work.transaction.run(
@@ -64,7 +65,10 @@ extension EndUsers {
         _ view: PersonalView
     ) async throws -> EndUser {
         let id = try UUID(text, field: "id")
-        let (endUser, _) = try await lock(id, work)
+        let (endUser, key) = try await lock(id, work)
+        var changed = endUser
+        changed.state = state
+        work.audit.changed("end_user", id.text, from: endUser, to: changed, of: key)
         if endUser.state != state {
             let set = EndUserSetState(state: Int16(state.rawValue), tenantID: work.scope.tenant, endUserID: id)
             _ = try await work.transaction.run(set)
@@ -77,10 +81,14 @@ extension EndUsers {
         -> EndUser
     {
         let id = try UUID(request.id, field: "id")
-        let (endUser, _) = try await lock(id, work)
+        let (endUser, key) = try await lock(id, work)
         try Etag.check(request.etag, current: endUser.etag, resource: "end user", id: request.id)
         _ = try await work.transaction.run(EndUserDelete(tenantID: work.scope.tenant, endUserID: id))
-        return try await current(id, work, view)
+        let answer = try await current(id, work, view)
+        var deleted = endUser
+        (deleted.deleteTime, deleted.purgeTime) = (answer.deleteTime, answer.purgeTime)
+        work.audit.changed("end_user", id.text, from: endUser, to: deleted, of: key)
+        return answer
     }
 
     /// Restores a deleted end user.
@@ -97,6 +105,16 @@ extension EndUsers {
         }
         guard row.sealedKey != nil else { throw EndUserRow.isErased(id) }
         _ = try await work.transaction.run(EndUserUndelete(tenantID: work.scope.tenant, endUserID: id))
-        return try await current(id, work, view)
+        let answer = try await current(id, work, view)
+        var deleted = answer
+        (deleted.deleteTime, deleted.purgeTime) = (row.deleteTime.map { Timestamp($0) }, nil)
+        work.audit.changed(
+            "end_user",
+            id.text,
+            from: deleted,
+            to: answer,
+            of: try work.keyring.subject(id, sealed: row.sealedKey)
+        )
+        return answer
     }
 }

@@ -1,5 +1,5 @@
 public import Domain
-public import Postgres
+internal import Postgres
 internal import Primitives
 internal import Protobuf
 public import TrellisAPI
@@ -28,8 +28,9 @@ extension EndUsers {
         let source = try rows.first { $0.endUserID == sourceID }.orNotFound("end user", sourceID)
         let target = try rows.first { $0.endUserID == targetID }.orNotFound("end user", targetID)
         guard source.mergedInto != targetID else { return try await current(targetID, work, view) }
-        var (own, sourceKey) = try source.live(work.keyring)
-        var (merged, targetKey) = try target.live(work.keyring)
+        let (ownBefore, sourceKey) = try source.live(work.keyring)
+        let (mergedBefore, targetKey) = try target.live(work.keyring)
+        var (own, merged) = (ownBefore, mergedBefore)
         let moved = own.identities
         merged.identities += moved
         try checkCount(merged.identities, of: targetID)
@@ -59,7 +60,9 @@ extension EndUsers {
                 personal: sourceKey.seal(history.serialized(), place: mergePlace)
             )
         )
-        try await store(merged, targetKey, work)
+        own.mergedIntoID = targetID.text
+        work.audit.changed("end_user", sourceID.text, from: ownBefore, to: own, of: sourceKey)
+        try await store(merged, from: mergedBefore, targetKey, work)
         work.concerns(sourceID)
         return try await current(targetID, work, view)
     }
@@ -68,22 +71,22 @@ extension EndUsers {
     public static func merges(
         _ request: ListMergesRequest,
         _ page: Page,
-        _ scope: Scope,
-        _ database: Database,
+        _ reading: Reading,
         _ view: PersonalView
     ) async throws -> ListMergesResponse {
-        let (tenant, after, count) = (scope.tenant, try page.after, Int64(page.count))
+        let (tenant, after, count) = (reading.scope.tenant, try page.after, Int64(page.count))
         let rows: [EndUserMergeRow]
         if let endUser = try UUID.optional(request.endUserID, field: "end_user_id") {
             let query = EndUserMergeListOf(tenantID: tenant, endUserID: endUser, after: after, count: count)
-            rows = try await database.run(query, scope.settings)
+            rows = try await reading.transaction.run(query)
         } else {
-            rows = try await database.run(
-                EndUserMergeList(tenantID: tenant, after: after, count: count),
-                scope.settings
+            rows = try await reading.transaction.run(
+                EndUserMergeList(tenantID: tenant, after: after, count: count)
             )
         }
         let (shown, next) = page.cut(rows, id: \.mergeID.text)
+        // A merge shows the identities that its source had.
+        for row in shown { reading.audit.target("end_user", row.sourceID.text) }
         return ListMergesResponse(merges: try shown.map { try $0.merge(view) }, nextPageToken: next)
     }
 }

@@ -1,5 +1,5 @@
 public import Domain
-public import Postgres
+internal import Postgres
 internal import Primitives
 public import TrellisAPI
 
@@ -69,41 +69,40 @@ public enum EndUsers {
     /// Returns one end user, also a deleted one or an alias.
     public static func get(
         _ request: GetEndUserRequest,
-        _ scope: Scope,
-        _ database: Database,
+        _ reading: Reading,
         _ view: PersonalView
     ) async throws -> EndUser {
         let id = try UUID(request.id, field: "id")
-        let row = try await database.run(EndUserGet(tenantID: scope.tenant, endUserID: id), scope.settings)
+        let row = try await reading.transaction.run(EndUserGet(tenantID: reading.scope.tenant, endUserID: id))
         return try row.orNotFound("end user", id).endUser(view)
     }
 
     /// Returns the end user who has an identity.
     public static func find(
         _ request: FindEndUserRequest,
-        _ scope: Scope,
-        _ database: Database,
+        _ reading: Reading,
         _ view: PersonalView
     ) async throws -> EndUser {
         let identity = EndUserIdentity(channel: request.channel, externalID: request.externalID)
         let query = EndUserByIdentity(
-            tenantID: scope.tenant,
+            tenantID: reading.scope.tenant,
             channel: identity.channel,
             externalIDIndex: identity.index(view.keyring)
         )
-        let row = try await database.run(query, scope.settings)
-        return try row.orNotFound("end user", "\(identity.channel):\(identity.externalID)").endUser(view)
+        let row = try await reading.transaction.run(query)
+            .orNotFound("end user", "\(identity.channel):\(identity.externalID)")
+        if let key = try view.keyring.subject(row.endUserID, sealed: row.sealedKey) { reading.audit.isAbout(key) }
+        return try row.endUser(view)
     }
 
     /// Returns a page of the end users.
     public static func list(
         _ request: ListEndUsersRequest,
         _ page: Page,
-        _ scope: Scope,
-        _ database: Database,
+        _ reading: Reading,
         _ view: PersonalView
     ) async throws -> ListEndUsersResponse {
-        let (tenant, count, showDeleted) = (scope.tenant, Int64(page.count), request.showDeleted)
+        let (tenant, count, showDeleted) = (reading.scope.tenant, Int64(page.count), request.showDeleted)
         var response = ListEndUsersResponse()
         switch request.order {
         case .lastActivity:
@@ -115,12 +114,12 @@ public enum EndUsers {
                 showDeleted: showDeleted,
                 count: count
             )
-            let (rows, next) = page.cut(try await database.run(query, scope.settings)) { LastActivity($0).position }
+            let (rows, next) = page.cut(try await reading.transaction.run(query)) { LastActivity($0).position }
             response.endUsers = try rows.map { try $0.endUser(view) }
             response.nextPageToken = next
         case .unspecified, .unrecognized:
             let query = EndUserList(tenantID: tenant, after: try page.after, showDeleted: showDeleted, count: count)
-            let (rows, next) = page.cut(try await database.run(query, scope.settings), id: \.endUserID.text)
+            let (rows, next) = page.cut(try await reading.transaction.run(query), id: \.endUserID.text)
             response.endUsers = try rows.map { try $0.endUser(view) }
             response.nextPageToken = next
         }
@@ -141,14 +140,15 @@ public enum EndUsers {
                 "language": !request.language.isEmpty,
             ]
         )
-        var (endUser, key) = try await lock(try UUID(request.id, field: "id"), work)
-        try Etag.check(request.etag, current: endUser.etag, resource: "end user", id: request.id)
+        let (before, key) = try await lock(try UUID(request.id, field: "id"), work)
+        var endUser = before
+        try Etag.check(request.etag, current: before.etag, resource: "end user", id: request.id)
         if mask.contains("display_name") { endUser.displayName = request.displayName }
         if mask.contains("profile_json") { endUser.profileJSON = request.profileJSON }
         if mask.contains("preferences_json") { endUser.preferencesJSON = request.preferencesJSON }
         if mask.contains("time_zone") { endUser.timeZone = request.timeZone }
         if mask.contains("language") { endUser.language = request.language }
-        try await store(endUser, key, work)
+        try await store(endUser, from: before, key, work)
         return try await current(key.subject, work, view)
     }
 
@@ -171,11 +171,16 @@ public enum EndUsers {
                 language: made.language.orEnglish
             )
         )
+        var whole = made
+        whole.id = id.text
+        work.audit.isAbout(key)
+        work.audit.changed("end_user", id.text, from: nil, to: whole, of: key)
         return try await current(id, work, view)
     }
 
     /// Stores what has changed of an end user who is locked.
-    static func store(_ changed: EndUser, _ key: SubjectKey, _ work: Work) async throws {
+    static func store(_ changed: EndUser, from before: EndUser, _ key: SubjectKey, _ work: Work) async throws {
+        work.audit.changed("end_user", key.subject.text, from: before, to: changed, of: key)
         _ = try await work.transaction.run(
             EndUserUpdate(
                 personal: changed.sealedPersonal(key),
@@ -189,9 +194,13 @@ public enum EndUsers {
 
     /// An end user who can be changed, held until the transaction ends, and the key to what is personal about them.
     static func lock(_ id: UUID, _ work: Work) async throws -> (EndUser, SubjectKey) {
-        try await work.transaction.run(EndUserLock(tenantID: work.scope.tenant, endUserID: id))
-            .orNotFound("end user", id)
-            .live(work.keyring)
+        let (endUser, key) = try await work.transaction.run(
+            EndUserLock(tenantID: work.scope.tenant, endUserID: id)
+        )
+        .orNotFound("end user", id)
+        .live(work.keyring)
+        work.audit.isAbout(key)
+        return (endUser, key)
     }
 
     /// An end user as they are now, for the answer of a write.
@@ -205,6 +214,7 @@ public enum EndUsers {
     private static func current(_ known: EndUserRow, _ work: Work, _ view: PersonalView) throws -> EndUser {
         work.concerns(known.endUserID)
         guard known.deleteTime == nil else { throw EndUserRow.isDeleted(known.endUserID) }
+        if let key = try work.keyring.subject(known.endUserID, sealed: known.sealedKey) { work.audit.isAbout(key) }
         return try known.endUser(view)
     }
 }

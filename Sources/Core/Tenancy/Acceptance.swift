@@ -59,8 +59,10 @@ public enum Acceptance {
             ),
             "tenant_user_email": DomainError.alreadyExists(resource: "user", field: "email", value: offer.email),
         ]
+        let known = try await work.transaction.run(UserLock(tenantID: tenant, userID: user))
+        let before = try known?.user(.whole(work.keyring))
         try await saying(errors) {
-            if try await work.transaction.run(UserLock(tenantID: tenant, userID: user)) == nil {
+            if before == nil {
                 _ = try await work.transaction.run(
                     UserInsert(
                         tenantID: tenant,
@@ -91,6 +93,9 @@ public enum Acceptance {
             )
         }
         try await work.changesAccess()
+        work.audit.isAbout(key)
+        work.audit.changed("user", user.text, from: before, to: try await Users.current(user, work), of: key)
+        work.audit.target("invitation", offer.invitation.text)
     }
 
     /// Whether a role and a site are still there, that were when somebody was invited.
