@@ -12,11 +12,14 @@ final class Call: Sendable {
     let policy: RoutePolicy
     /// What the calls of this loop share.
     let services: LoopServices
+    /// What the caller's calls of this class are counted by; nil when they are not.
+    let gate: RateGate?
 
-    init(scope: Scope, policy: RoutePolicy, services: LoopServices) {
+    init(scope: Scope, policy: RoutePolicy, services: LoopServices, gate: RateGate?) {
         self.scope = scope
         self.policy = policy
         self.services = services
+        self.gate = gate
     }
 
     /// The loop's connections to PostgreSQL.

@@ -5,6 +5,7 @@ import Postgres
 import Primitives
 import RPC
 import RPCServer
+import Tenancy
 
 /// What the calls of one loop share: its part of the database's connections, its admitted callers, the policies.
 final class LoopServices: @unchecked Sendable {
@@ -16,6 +17,8 @@ final class LoopServices: @unchecked Sendable {
     let pageKey: SealingKey
     /// What personal data is kept under.
     let keyring: Keyring
+    /// How many calls may still be made, for all loops.
+    let limiter: RateLimiter
     let log: Logger
     /// The log's, asked once: asking copies its handler.
     let logLevel: Logger.Level
@@ -29,14 +32,38 @@ final class LoopServices: @unchecked Sendable {
     /// Every permission there is.
     private(set) var catalogue = PermissionCatalogue([])
 
-    init(_ loop: EventLoop, database: Database, pageKey: SealingKey, keyring: Keyring, log: Logger) {
+    init(
+        _ loop: EventLoop,
+        database: Database,
+        pageKey: SealingKey,
+        keyring: Keyring,
+        limiter: RateLimiter,
+        log: Logger
+    ) {
         self.loop = loop
         self.database = database
         self.pageKey = pageKey
         self.keyring = keyring
+        self.limiter = limiter
         self.log = log
         logLevel = log.logLevel
-        doorkeeper = Doorkeeper(loop, database)
+        doorkeeper = Doorkeeper(loop, database, limiter)
+    }
+
+    /// Begins to remove the rows of a purged tenant, for which nobody waits. What a failure or a stop leaves, housekeeping
+    /// removes (``Server/removeExpired()``).
+    func sweep(_ tenant: UUID) {
+        loop.startTask { [self] in
+            do {
+                let rows = try await TenantSweep.sweep(tenant, database)
+                log.notice("removed a purged tenant", metadata: ["tenant": "\(tenant)", "rows": "\(rows)"])
+            } catch {
+                log.warning(
+                    "cannot remove a purged tenant; it is tried again",
+                    metadata: ["tenant": "\(tenant)", "error": "\(error)"]
+                )
+            }
+        }
     }
 
     /// Takes the policies of a router that holds all its methods.

@@ -33,6 +33,11 @@ public struct ServerOptions: Sendable {
     public var encryptionKey: [UInt8]
     /// What callers may do.
     public var limits = ServerLimits()
+    /// By how many servers the rates of the plans are shared: each lets that part of them through.
+    public var rateShare = 1
+    /// Calls a second that can be used to guess a credential, of one address (one /64 network of IPv6), ten times as many at
+    /// once; 0 is any number.
+    public var credentialCallsPerAddress = 2
 
     /// Options with the defaults for the rest.
     public init(host: String, port: UInt16, database: DatabaseAddress, encryptionKey: [UInt8]) {
@@ -95,6 +100,7 @@ public final class Server: Sendable {
             Database(loop: $0, address: address, limits: pool, loops: loops.count, logger: log)
         }
         let table = LoopTable()
+        let limiter = RateLimiter(share: options.rateShare, perAddress: options.credentialCallsPerAddress)
         // Kept as they come, so that what had begun is stopped when the rest cannot start.
         state.withLock { ($0.databases, $0.table) = (databases, table) }
         let first = databases[0]
@@ -107,7 +113,16 @@ public final class Server: Sendable {
             return (admits, try await Admission.pageSealingKey(first))
         }
         for (loop, database) in zip(loops, databases) {
-            table.add(LoopServices(loop, database: database, pageKey: pageKey, keyring: keyring, log: log))
+            table.add(
+                LoopServices(
+                    loop,
+                    database: database,
+                    pageKey: pageKey,
+                    keyring: keyring,
+                    limiter: limiter,
+                    log: log
+                )
+            )
         }
         let rpc = RPCServer(group: group, configuration: configuration(table)) { [health] loop in
             let router = Router()
@@ -164,6 +179,10 @@ public final class Server: Sendable {
         configuration.transcoder = Services.transcoder
         configuration.convertError = { error, context in
             let reply = ErrorReply(error)
+            if let refusal = error as? RateRefusal {
+                table[context.loop].metrics.refused(refusal)
+                refusal.write(to: &context.trailers)
+            }
             if reply.isFault { Faults.report(error, context, table[context.loop].log) }
             return reply.rpcError(requestID: context.requestID)
         }
@@ -184,17 +203,31 @@ public final class Server: Sendable {
         log.debug("forgot old outcomes of writes", metadata: ["count": "\(count)"])
     }
 
+    /// Removes what has been deleted for good: purges tenants whose time to be restored is over, and removes what is left of
+    /// purged tenants, and sites whose time is over.
+    func removeExpired() async throws {
+        guard let part = state.withLock({ $0.table }).all.first else { return }
+        try await part.loop.run {
+            let (database, keyring) = (part.database, part.keyring)
+            for tenant in try await TenantSweep.expired(database) {
+                try await TenantSweep.purge(tenant, database, keyring)
+            }
+            for tenant in try await TenantSweep.unswept(database) { part.sweep(tenant) }
+            try await TenantSweep.removeSites(database)
+        }
+    }
+
     /// Keeps house until it is cancelled. A failure waits for the next time.
     private func keepHouse(on loop: EventLoop) async {
         while !Task.isCancelled {
             do {
-                try await loop.sleep(for: Self.housekeepingInterval)
+                try await removeExpired()
                 try await forgetOldOutcomes()
-            } catch is CancellationError {
-                return
             } catch {
+                guard !Task.isCancelled else { return }
                 log.warning("housekeeping failed", metadata: ["error": "\(error)"])
             }
+            do { try await loop.sleep(for: Self.housekeepingInterval) } catch { return }
         }
     }
 
@@ -229,14 +262,17 @@ public final class Server: Sendable {
     private func metrics() async -> String {
         let (table, rpc, started) = state.withLock { ($0.table, $0.rpc, $0.started) }
         var calls: [CallMetrics.MethodCounts] = []
+        var rateRefusals: [RateRefusal.Label: Int] = [:]
         for part in table.all {
-            let counts = await part.loop.run { part.metrics.counts }
+            let (counts, refused) = await part.loop.run { (part.metrics.counts, part.metrics.rateRefusals) }
+            rateRefusals.merge(refused, uniquingKeysWith: +)
             if calls.isEmpty { calls = counts } else { for index in calls.indices { calls[index].add(counts[index]) } }
         }
         return ServerMetrics(
             counts: rpc?.counts() ?? ServerCounts(),
             methods: table.all.first?.methods ?? [],
             calls: calls,
+            rateRefusals: rateRefusals,
             started: started
         ).text()
     }

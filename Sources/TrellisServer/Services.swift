@@ -15,6 +15,7 @@ enum Services {
     static func register(in router: Router, health: Health) {
         router.register(tenancy: TenancyHandlers())
         router.register(access: AccessHandlers())
+        router.register(plan: PlanHandlers())
         router.register(reference: ReferenceHandlers())
         router.register(search: SearchHandlers())
         router.register(health: health)

@@ -118,6 +118,8 @@ final class Serve: @unchecked Sendable {  // confined to the main loop once that
         options.admin = configuration.admin.map { ($0.host, $0.port) }
         options.pool = configuration.poolLimits
         options.limits = configuration.limits
+        options.rateShare = configuration.rateShare
+        options.credentialCallsPerAddress = configuration.credentialCallsPerAddress
         options.platformKey = credentials.platformKey
         options.security = tls
         let server = Server(options, group: group, log: log)

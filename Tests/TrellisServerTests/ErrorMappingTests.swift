@@ -4,6 +4,7 @@ import Postgres
 import Protobuf
 import RPC
 import RPCServer
+import Tenancy
 import Testing
 import TrellisAPI
 
@@ -18,7 +19,10 @@ struct ErrorMappingTests {
         .unauthenticated(.missing), .unauthenticated(.malformed), .unauthenticated(.refused),
         .permissionDenied(permission: "tenancy.sites.read"), .wrongCredentialKind(required: .tenant),
         .wrongCredentialKind(required: .platform), .escalation(permissions: ["*"]),
+        .tenantClosed(.suspended), .tenantClosed(.deleted), .tenantClosed(.purged), rateLimited,
     ]
+    static let rateLimited =
+        RateRefusal(.tenant, "tenants/1", .read, Rates.Rate(perSecond: 1, burst: 1), 1_000_000_000).error
     static let kinds: [PostgresError.Kind] = [
         .unavailable, .outcomeUnknown, .cancelled, .timeout, .overloaded, .decoding, .protocol,
     ]

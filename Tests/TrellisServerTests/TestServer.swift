@@ -31,6 +31,8 @@ final class TestServer: Sendable {
         var options = ServerOptions(host: "127.0.0.1", port: 0, database: database.address, encryptionKey: testEncryptionKey)
         options.admin = ("127.0.0.1", 0)
         options.platformKey = platformKey
+        // All tests have one address.
+        options.credentialCallsPerAddress = 0
         var log = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         if ProcessInfo.processInfo.environment["TRELLIS_TEST_LOG"] != nil {
             log = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })
@@ -94,11 +96,11 @@ final class TestServer: Sendable {
         return try await channel.unaryResponse("/\(service)/\(method)", request, options)
     }
 
-    /// Makes a tenant and its administrator key.
-    func tenant(_ slug: String) async throws -> (tenant: Tenant, key: String) {
+    /// Makes a tenant, by default on the plan whose rates no test reaches, and its administrator key.
+    func tenant(_ slug: String, plan: String = "enterprise") async throws -> (tenant: Tenant, key: String) {
         let tenant: Tenant = try await call(
             "CreateTenant",
-            CreateTenantRequest(slug: slug, displayName: slug),
+            CreateTenantRequest(slug: slug, displayName: slug, plan: plan),
             platformKey
         )
         let key: ApiKey = try await call(
@@ -128,6 +130,9 @@ final class TestServer: Sendable {
         let key: ApiKey = try await call("CreateApiKey", request, admin)
         return (user, key.secret)
     }
+
+    /// Waits until no loop remembers callers as they were before the last change.
+    func accessSettles() async throws { try await Task.sleep(for: Admission.lease) }
 
     /// Asks the admin port.
     func admin(_ path: String) async throws -> (status: Int, body: String) {

@@ -17,6 +17,7 @@
 #include "trellis/reference/v1/reference.pb-c.h"
 #include "trellis/search/v1/search.pb-c.h"
 #include "trellis/tenancy/v1/access.pb-c.h"
+#include "trellis/tenancy/v1/plans.pb-c.h"
 #include "trellis/tenancy/v1/tenancy.pb-c.h"
 
 /* A proto file as a serialized google.protobuf.FileDescriptorProto. */
@@ -118,6 +119,7 @@ static inline const void *_Nonnull trellis__search__v1__search_response__descrip
 static inline const void *_Nonnull trellis__search__v1__snippet__descriptor_address(void) { return &trellis__search__v1__snippet__descriptor; }
 static inline const void *_Nonnull trellis__search__v1__text_range__descriptor_address(void) { return &trellis__search__v1__text_range__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__api_key__descriptor_address(void) { return &trellis__tenancy__v1__api_key__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__archive_site_request__descriptor_address(void) { return &trellis__tenancy__v1__archive_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__assign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__assign_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__check_bulk_request__descriptor_address(void) { return &trellis__tenancy__v1__check_bulk_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__check_bulk_response__descriptor_address(void) { return &trellis__tenancy__v1__check_bulk_response__descriptor; }
@@ -129,7 +131,11 @@ static inline const void *_Nonnull trellis__tenancy__v1__create_site_request__de
 static inline const void *_Nonnull trellis__tenancy__v1__create_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__create_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_user_request__descriptor_address(void) { return &trellis__tenancy__v1__create_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__delete_role_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_role_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__delete_site_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_site_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__delete_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__delete_user_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__get_own_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__get_own_tenant_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__get_plan_request__descriptor_address(void) { return &trellis__tenancy__v1__get_plan_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_role_request__descriptor_address(void) { return &trellis__tenancy__v1__get_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_site_request__descriptor_address(void) { return &trellis__tenancy__v1__get_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__get_tenant_request__descriptor; }
@@ -145,6 +151,8 @@ static inline const void *_Nonnull trellis__tenancy__v1__list_invitations_reques
 static inline const void *_Nonnull trellis__tenancy__v1__list_invitations_response__descriptor_address(void) { return &trellis__tenancy__v1__list_invitations_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_permissions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_permissions_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_permissions_response__descriptor_address(void) { return &trellis__tenancy__v1__list_permissions_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_plans_request__descriptor_address(void) { return &trellis__tenancy__v1__list_plans_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_plans_response__descriptor_address(void) { return &trellis__tenancy__v1__list_plans_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_request__descriptor_address(void) { return &trellis__tenancy__v1__list_role_assignments_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_response__descriptor_address(void) { return &trellis__tenancy__v1__list_role_assignments_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_roles_request__descriptor_address(void) { return &trellis__tenancy__v1__list_roles_request__descriptor; }
@@ -156,19 +164,31 @@ static inline const void *_Nonnull trellis__tenancy__v1__list_tenants_response__
 static inline const void *_Nonnull trellis__tenancy__v1__list_users_request__descriptor_address(void) { return &trellis__tenancy__v1__list_users_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_users_response__descriptor_address(void) { return &trellis__tenancy__v1__list_users_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__permission__descriptor_address(void) { return &trellis__tenancy__v1__permission__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__plan__descriptor_address(void) { return &trellis__tenancy__v1__plan__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__plan_rate__descriptor_address(void) { return &trellis__tenancy__v1__plan_rate__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__purge_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__purge_tenant_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__resume_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__resume_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__resume_user_request__descriptor_address(void) { return &trellis__tenancy__v1__resume_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_invitation_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_invitation_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role__descriptor_address(void) { return &trellis__tenancy__v1__role__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role_assignment__descriptor_address(void) { return &trellis__tenancy__v1__role_assignment__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role_grant__descriptor_address(void) { return &trellis__tenancy__v1__role_grant__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__set_plan_rates_request__descriptor_address(void) { return &trellis__tenancy__v1__set_plan_rates_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__set_tenant_plan_request__descriptor_address(void) { return &trellis__tenancy__v1__set_tenant_plan_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__site__descriptor_address(void) { return &trellis__tenancy__v1__site__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__suspend_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__suspend_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__suspend_user_request__descriptor_address(void) { return &trellis__tenancy__v1__suspend_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__tenant__descriptor_address(void) { return &trellis__tenancy__v1__tenant__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__unarchive_site_request__descriptor_address(void) { return &trellis__tenancy__v1__unarchive_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__unassign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__unassign_role_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__undelete_site_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_site_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__undelete_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__undelete_user_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__update_own_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__update_own_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_role_request__descriptor_address(void) { return &trellis__tenancy__v1__update_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_site_request__descriptor_address(void) { return &trellis__tenancy__v1__update_site_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__update_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__update_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_user_request__descriptor_address(void) { return &trellis__tenancy__v1__update_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__user__descriptor_address(void) { return &trellis__tenancy__v1__user__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__who_am_irequest__descriptor_address(void) { return &trellis__tenancy__v1__who_am_irequest__descriptor; }

@@ -27,6 +27,8 @@ public enum DomainError: Error, Equatable, Sendable {
     case wrongCredentialKind(required: CredentialKind)
     /// The caller asked to give away permissions that it does not hold itself.
     case escalation(permissions: [String])
+    /// Nobody of the caller's tenant is let in.
+    case tenantClosed(TenantClosure)
     /// A limit of the tenant or of the server was reached.
     case resourceExhausted(Exhaustion)
 
@@ -55,12 +57,15 @@ public enum DomainError: Error, Equatable, Sendable {
         public var subject: String
         /// The limit, and what to do about it.
         public var description: String
+        /// After how long the same call will find the limit not reached; nil when nobody knows.
+        public var retryAfter: Duration?
 
         /// Takes the parts.
-        public init(reason: String, subject: String, description: String) {
+        public init(reason: String, subject: String, description: String, retryAfter: Duration? = nil) {
             self.reason = reason
             self.subject = subject
             self.description = description
+            self.retryAfter = retryAfter
         }
     }
 
@@ -105,6 +110,8 @@ extension DomainError {
         case .permissionDenied: "PERMISSION_DENIED"
         case .wrongCredentialKind: "WRONG_CREDENTIAL_KIND"
         case .escalation: "PERMISSION_ESCALATION"
+        case .tenantClosed(.suspended): "TENANT_SUSPENDED"
+        case .tenantClosed(.deleted), .tenantClosed(.purged): "TENANT_DELETED"
         case .resourceExhausted(let exhaustion): exhaustion.reason
         }
     }
@@ -140,6 +147,10 @@ extension DomainError {
             "this needs the platform's credential"
         case .escalation(let permissions):
             "nobody can give away permissions that they do not hold there: \(permissions.joined(separator: ", "))"
+        case .tenantClosed(.suspended):
+            "the tenant is suspended, and nobody of it is let in: ask whoever runs this platform"
+        case .tenantClosed(.deleted), .tenantClosed(.purged):
+            "the tenant is deleted, and nobody of it is let in: ask whoever runs this platform"
         case .resourceExhausted(let exhaustion):
             exhaustion.description
         }

@@ -14,6 +14,10 @@ public enum Admission {
         public let scope: Scope
         /// When the credential ends.
         public let expires: Instant?
+        /// How many calls may be made.
+        public var rates = Rates.unlimited
+        /// Why nobody of the tenant is let in, if that is so.
+        public var closure: TenantClosure?
     }
 
     /// Looks a credential up; nil when it is unknown, expired or revoked. On the database's loop.
@@ -35,9 +39,10 @@ public enum Admission {
             let scope = Scope(tenant: .zero, actor: .platform(key: credential.key), grants: grants)
             return Admitted(scope: scope, expires: nil)
         case .tenant(let tenant):
-            let (found, roles) = try await database.run(
+            let (found, roles, tenantRows) = try await database.run(
                 ApiKeyCredential(tenantID: tenant, apiKeyID: credential.key),
                 ApiKeyUserGrants(tenantID: tenant, apiKeyID: credential.key),
+                TenantAdmission(tenantID: tenant),
                 settings: Scope.settings(tenant: tenant)
             )
             guard let row = found, constantTimeEqual(row.secretHash, credential.hash) else { return nil }
@@ -53,7 +58,12 @@ public enum Admission {
                 } else {
                     Scope(tenant: tenant, actor: .service(key: credential.key), grants: Grants(tenant: own))
                 }
-            return Admitted(scope: scope, expires: row.expireTime)
+            return Admitted(
+                scope: scope,
+                expires: row.expireTime,
+                rates: Rates(tenantRows),
+                closure: tenantRows.first.flatMap { TenantClosure(rawValue: $0.state) }
+            )
         }
     }
 

@@ -62,6 +62,7 @@ extension ErrorReply {
     init(_ error: any Error) {
         switch error {
         case let error as DomainError: self.init(error)
+        case let error as RateRefusal: self.init(error.error)
         case let error as PostgresError: self.init(error)
         case let error as MalformedRequest:
             self.init(code: .invalidArgument, reason: "MALFORMED_REQUEST", message: error.reason)
@@ -102,9 +103,10 @@ extension ErrorReply {
             metadata = ["permissions": permissions.joined(separator: ",")]
         case .resourceExhausted(let exhaustion):
             quota = .init(subject: exhaustion.subject, description: exhaustion.description)
+            retryAfter = exhaustion.retryAfter
         case .contention:
             retryAfter = .milliseconds(50)
-        case .unauthenticated, .wrongCredentialKind:
+        case .unauthenticated, .wrongCredentialKind, .tenantClosed:
             break
         }
     }
@@ -117,7 +119,7 @@ extension ErrorReply {
         case .failedPrecondition: .failedPrecondition
         case .etagMismatch, .contention: .aborted
         case .unauthenticated: .unauthenticated
-        case .permissionDenied, .wrongCredentialKind, .escalation: .permissionDenied
+        case .permissionDenied, .wrongCredentialKind, .escalation, .tenantClosed: .permissionDenied
         case .resourceExhausted: .resourceExhausted
         }
     }

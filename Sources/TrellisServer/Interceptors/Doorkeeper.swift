@@ -19,14 +19,16 @@ final class Doorkeeper: @unchecked Sendable {
 
     private let loop: EventLoop
     private let database: Database
+    private let limiter: RateLimiter
     /// What roles hold; set before the server listens.
     var catalogue = PermissionCatalogue([], platform: [])
     private var entries: [UInt64: Caller] = [:]
     private var waiting: [[UInt8]: [CheckedContinuation<Answer, Never>]] = [:]
 
-    init(_ loop: EventLoop, _ database: Database) {
+    init(_ loop: EventLoop, _ database: Database, _ limiter: RateLimiter) {
         self.loop = loop
         self.database = database
+        self.limiter = limiter
     }
 
     /// The caller behind an authorization header, if it is remembered and its lease lasts.
@@ -78,7 +80,13 @@ final class Doorkeeper: @unchecked Sendable {
         if let expires = admitted.expires {
             lasts = min(lasts, .microseconds(max(0, expires.microseconds - Instant.now().microseconds)))
         }
-        let caller = Caller(header, admitted.scope, validUntil: asked + UInt64(lasts / .nanoseconds(1)))
+        let caller = Caller(
+            header,
+            admitted.scope,
+            gates: limiter.gates(admitted.scope, admitted.rates, at: asked),
+            closure: admitted.closure,
+            validUntil: asked + UInt64(lasts / .nanoseconds(1))
+        )
         if let key = header.withUnsafeBytes(Self.key) {
             if entries.count >= Self.capacity { forgetStale() }
             entries[key] = caller
@@ -131,14 +139,20 @@ final class Caller: @unchecked Sendable {
     let header: [UInt8]
     /// Under what their calls run.
     let scope: Scope
+    /// By the number of a method's class: what their calls are counted by; nil when they are not.
+    let gates: [RateGate?]
+    /// Why nobody of their tenant is let in, if that is so.
+    let closure: TenantClosure?
     /// Until when they are let in without asking, in nanoseconds of `EventLoop.now`.
     let validUntil: UInt64
     /// By ``Route/index``; only of methods that they may call.
     private var calls: [Call?] = []
 
-    init(_ header: [UInt8], _ scope: Scope, validUntil: UInt64) {
+    init(_ header: [UInt8], _ scope: Scope, gates: [RateGate?], closure: TenantClosure?, validUntil: UInt64) {
         self.header = header
         self.scope = scope
+        self.gates = gates
+        self.closure = closure
         self.validUntil = validUntil
     }
 

@@ -30,6 +30,19 @@ package struct AccessEpochBumpRow: Sendable, Equatable {
     }
 }
 
+/// A row of `AccessEpochBumpMany`.
+package struct AccessEpochBumpManyRow: Sendable, Equatable {
+    package var tenantID: UUID
+    package var epoch: Int64
+    package var notified: String
+
+    package init(tenantID: UUID, epoch: Int64, notified: String) {
+        self.tenantID = tenantID
+        self.epoch = epoch
+        self.notified = notified
+    }
+}
+
 /// A row of `AccessEpochGet`.
 package struct AccessEpochGetRow: Sendable, Equatable {
     package var epoch: Int64
@@ -49,7 +62,10 @@ package struct UserGrants: Statement {
             WHERE role.tenant_id = role_binding.tenant_id AND role.role = role_binding.role
         ) AS permissions
         FROM trellis.role_binding
-        WHERE tenant_id = $1 AND user_id = $2
+        WHERE tenant_id = $1 AND user_id = $2 AND NOT EXISTS (
+            SELECT FROM trellis.site
+            WHERE site.tenant_id = role_binding.tenant_id AND site.site_id = role_binding.site_id AND delete_time IS NOT NULL
+        )
         ORDER BY site_id, role_binding.role
         """
 
@@ -85,7 +101,10 @@ package struct ApiKeyUserGrants: Statement {
             WHERE role.tenant_id = role_binding.tenant_id AND role.role = role_binding.role
         ) AS permissions
         FROM trellis.api_key JOIN trellis.role_binding USING (tenant_id, user_id)
-        WHERE tenant_id = $1 AND api_key_id = $2
+        WHERE tenant_id = $1 AND api_key_id = $2 AND NOT EXISTS (
+            SELECT FROM trellis.site
+            WHERE site.tenant_id = role_binding.tenant_id AND site.site_id = role_binding.site_id AND delete_time IS NOT NULL
+        )
         ORDER BY role_binding.site_id, role_binding.role
         """
 
@@ -140,6 +159,34 @@ package struct AccessEpochBump: Statement {
     }
 }
 
+/// The same for many tenants, in one order for everybody.
+package struct AccessEpochBumpMany: Statement {
+    package static let name = "AccessEpochBumpMany"
+
+    package static let sql = """
+        INSERT INTO trellis.access_epoch (tenant_id, epoch)
+        SELECT tenant_id, 1 FROM unnest($1::uuid[]) AS changed (tenant_id) ORDER BY tenant_id
+        ON CONFLICT (tenant_id) DO UPDATE SET epoch = access_epoch.epoch + 1
+        RETURNING tenant_id, epoch, pg_notify('trellis_access', tenant_id::text || ' ' || epoch)::text AS notified
+        """
+
+    package var tenants: [UUID]
+
+    package init(
+        tenants: [UUID]
+    ) {
+        self.tenants = tenants
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenants)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [AccessEpochBumpManyRow] {
+        try result.rows(readAccessEpochBumpManyRow)
+    }
+}
+
 /// `AccessEpochGet` of tenant_access.sql.
 package struct AccessEpochGet: Statement {
     package static let name = "AccessEpochGet"
@@ -181,6 +228,13 @@ private func readAccessEpochBumpRow(_ row: Row) throws(PostgresError) -> AccessE
     AccessEpochBumpRow(
         epoch: try row.int64(0),
         notified: try row.text(1))
+}
+
+private func readAccessEpochBumpManyRow(_ row: Row) throws(PostgresError) -> AccessEpochBumpManyRow {
+    AccessEpochBumpManyRow(
+        tenantID: try row.uuid(0),
+        epoch: try row.int64(1),
+        notified: try row.text(2))
 }
 
 private func readAccessEpochGetRow(_ row: Row) throws(PostgresError) -> AccessEpochGetRow {
