@@ -1,3 +1,4 @@
+import Credentials
 import Domain
 import EventLoop
 import Logging
@@ -13,12 +14,17 @@ final class LoopServices: @unchecked Sendable {
     let loop: EventLoop
     let database: Database
     let doorkeeper: Doorkeeper
+    /// How people sign in.
+    let credentials: SignInServices
     /// What page tokens are sealed with.
     let pageKey: SealingKey
     /// What personal data is kept under.
     let keyring: Keyring
     /// How many calls may still be made, for all loops.
     let limiter: RateLimiter
+    /// What the audit trail is proven with.
+    let auditKeys: AuditKeys
+    let refusals = RefusalRecorder()
     let log: Logger
     /// The log's, asked once: asking copies its handler.
     let logLevel: Logger.Level
@@ -38,6 +44,7 @@ final class LoopServices: @unchecked Sendable {
         pageKey: SealingKey,
         keyring: Keyring,
         limiter: RateLimiter,
+        credentials: SignInServices,
         log: Logger
     ) {
         self.loop = loop
@@ -45,9 +52,11 @@ final class LoopServices: @unchecked Sendable {
         self.pageKey = pageKey
         self.keyring = keyring
         self.limiter = limiter
+        auditKeys = AuditKeys(keyring)
         self.log = log
         logLevel = log.logLevel
-        doorkeeper = Doorkeeper(loop, database, limiter)
+        self.credentials = credentials
+        doorkeeper = Doorkeeper(loop, database, AccessTokens(database, credentials.settings), limiter)
     }
 
     /// Begins to remove the rows of a purged tenant, for which nobody waits. What a failure or a stop leaves, housekeeping
@@ -75,6 +84,17 @@ final class LoopServices: @unchecked Sendable {
         methods = router.routes.map(\.path)
         serviceNames = router.services
         metrics.prepare(methods: methods.count)
+    }
+}
+
+/// How people sign in to this server: one a process.
+struct SignInServices: Sendable {
+    let settings: CredentialSettings
+    let passwords: Passwords
+
+    init(_ settings: CredentialSettings) {
+        self.settings = settings
+        passwords = Passwords(cost: settings.passwordCost, atOnce: settings.hashesAtOnce)
     }
 }
 

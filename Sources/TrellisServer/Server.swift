@@ -1,3 +1,5 @@
+internal import Audit
+public import Credentials
 internal import Domain
 public import EventLoop
 public import HTTP2
@@ -9,6 +11,7 @@ public import RPCServer
 internal import RPCServices
 internal import Synchronization
 internal import Tenancy
+internal import TrellisAPI
 
 /// What a server needs to know to start.
 public struct ServerOptions: Sendable {
@@ -38,6 +41,8 @@ public struct ServerOptions: Sendable {
     /// Calls a second that can be used to guess a credential, of one address (one /64 network of IPv6), ten times as many at
     /// once; 0 is any number.
     public var credentialCallsPerAddress = 2
+    /// How people sign in.
+    public var credentials = CredentialSettings()
 
     /// Options with the defaults for the rest.
     public init(host: String, port: UInt16, database: DatabaseAddress, encryptionKey: [UInt8]) {
@@ -74,6 +79,8 @@ public final class Server: Sendable {
         var databases: [Database] = []
         var table = LoopTable()
         var housekeeping: Task<Void, Never>?
+        var sealer: AuditSealer?
+        var sealing: Task<Void, Never>?
         var isServing = false
         var started = 0.0
     }
@@ -108,10 +115,14 @@ public final class Server: Sendable {
         let keyring = Keyring(root: options.encryptionKey)
         let (admitsPlatformKey, pageKey) = try await loops[0].run {
             try await Admission.check(keyring, first)
+            try await SigningKeys.ensure(keyring, first)
             var admits = false
             if let secret { admits = try await Admission.ensurePlatformKey(first, secret: secret) }
+            try await AuditKeeping.prepare(first)
+            try await AuditKeeping.recordMigrations(first, AuditKeys(keyring))
             return (admits, try await Admission.pageSealingKey(first))
         }
+        let credentials = SignInServices(options.credentials)
         for (loop, database) in zip(loops, databases) {
             table.add(
                 LoopServices(
@@ -120,13 +131,14 @@ public final class Server: Sendable {
                     pageKey: pageKey,
                     keyring: keyring,
                     limiter: limiter,
+                    credentials: credentials,
                     log: log
                 )
             )
         }
         let rpc = RPCServer(group: group, configuration: configuration(table)) { [health] loop in
             let router = Router()
-            Services.register(in: router, health: health)
+            Services.register(in: router, health: health, table)
             table[loop].read(router)
             return router
         }
@@ -154,20 +166,27 @@ public final class Server: Sendable {
         let housekeeping = await loops[0].run { [self, loop = loops[0]] in
             loop.startTask { await self.keepHouse(on: loop) }
         }
-        state.withLock { $0.housekeeping = housekeeping }
+        let sealer = AuditSealer(table, log)
+        let sealing = await loops[0].run { [loop = loops[0]] in loop.startTask { await sealer.run(on: loop) } }
+        state.withLock { ($0.housekeeping, $0.sealer, $0.sealing) = (housekeeping, sealer, sealing) }
         return Started(address: listening, admin: admin?.address, admitsPlatformKey: admitsPlatformKey)
     }
 
     /// Stops: says that it is no longer ready, lets open calls end within `grace`, closes the connections.
     public func stop(grace: Duration) async {
-        let (rpc, admin, databases, housekeeping) = state.withLock { state in
+        let (rpc, admin, databases, housekeeping, sealer, sealing) = state.withLock { state in
             state.isServing = false
-            return (state.rpc, state.admin, state.databases, state.housekeeping)
+            return (state.rpc, state.admin, state.databases, state.housekeeping, state.sealer, state.sealing)
         }
         housekeeping?.cancel()
+        sealing?.cancel()
         health.close()
         await rpc?.shutdown(grace: grace)
         admin?.close()
+        await sealing?.value
+        do { try await sealer?.recordRefusals(everything: true) } catch {
+            log.warning("the last refusals are in no audit event", metadata: ["error": "\(error)"])
+        }
         for database in databases { await database.loop.run { database.close() } }
     }
 
@@ -179,11 +198,13 @@ public final class Server: Sendable {
         configuration.transcoder = Services.transcoder
         configuration.convertError = { error, context in
             let reply = ErrorReply(error)
+            let services = table[context.loop]
             if let refusal = error as? RateRefusal {
-                table[context.loop].metrics.refused(refusal)
+                services.metrics.refused(refusal)
                 refusal.write(to: &context.trailers)
             }
-            if reply.isFault { Faults.report(error, context, table[context.loop].log) }
+            services.refusals.note(reply, context, services.policies[context.route.index])
+            if reply.isFault { Faults.report(error, context, services.log) }
             return reply.rpcError(requestID: context.requestID)
         }
         return configuration
@@ -217,12 +238,35 @@ public final class Server: Sendable {
         }
     }
 
+    /// Deletes what credentials leave behind, of all tenants.
+    func forgetOldCredentials() async throws {
+        guard let part = state.withLock({ $0.table }).all.first else { return }
+        try await part.loop.run { try await CredentialHousekeeping.run(part.database) }
+    }
+
+    /// Makes the audit trail's next partitions, and forgets what it has kept long enough, of all tenants.
+    func keepAuditTrail() async throws {
+        guard let part = state.withLock({ $0.table }).all.first else { return }
+        let count = try await part.loop.run {
+            try await AuditKeeping.prepare(part.database)
+            return try await AuditKeeping.forget(part.database)
+        }
+        if count > 0 { log.info("forgot audit events whose time is over", metadata: ["count": "\(count)"]) }
+    }
+
+    /// Writes the refusals that were gathered.
+    func recordRefusals() async throws {
+        try await state.withLock { $0.sealer }?.recordRefusals(everything: true)
+    }
+
     /// Keeps house until it is cancelled. A failure waits for the next time.
     private func keepHouse(on loop: EventLoop) async {
         while !Task.isCancelled {
             do {
                 try await removeExpired()
                 try await forgetOldOutcomes()
+                try await forgetOldCredentials()
+                try await keepAuditTrail()
             } catch {
                 guard !Task.isCancelled else { return }
                 log.warning("housekeeping failed", metadata: ["error": "\(error)"])
@@ -238,7 +282,12 @@ public final class Server: Sendable {
         case "/healthz": .ok("ok\n")
         case "/readyz": await readiness()
         case "/metrics": AdminReply(status: "200 OK", type: PrometheusText.contentType, body: await metrics())
-        default: AdminReply(status: "404 Not Found", body: "there are /healthz, /readyz and /metrics\n")
+        case "/.well-known/jwks.json": await keySet()
+        default:
+            AdminReply(
+                status: "404 Not Found",
+                body: "there are /healthz, /readyz, /metrics and /.well-known/jwks.json\n"
+            )
         }
     }
 
@@ -257,6 +306,14 @@ public final class Server: Sendable {
             }
         }
         return failure == nil ? .ok("ready\n") : .unavailable("the database does not answer\n")
+    }
+
+    /// The keys that access tokens are verified with, for whoever verifies them without us.
+    private func keySet() async -> AdminReply {
+        guard let part = state.withLock({ $0.table }).all.first else { return .unavailable("not serving\n") }
+        let set = await part.loop.run { () -> JwkSet? in try? await SigningKeys.published(part.database) }
+        guard let set else { return .unavailable("the database does not answer\n") }
+        return AdminReply(status: "200 OK", type: "application/jwk-set+json", body: SigningKeys.document(set) + "\n")
     }
 
     private func metrics() async -> String {

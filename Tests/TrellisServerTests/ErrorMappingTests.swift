@@ -4,7 +4,6 @@ import Postgres
 import Protobuf
 import RPC
 import RPCServer
-import Tenancy
 import Testing
 import TrellisAPI
 

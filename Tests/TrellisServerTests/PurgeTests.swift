@@ -40,6 +40,14 @@ struct PurgeTests {
         _ = try await server.call("InviteUser", invite, key, as: Invitation.self)
         let keyRequest = CreateApiKeyRequest(displayName: "k", permissions: ["*"], userID: user?.id ?? "")
         _ = try await server.call("CreateApiKey", keyRequest, key, as: ApiKey.self)
+        _ = try await server.join("member-\(slug)@example.com", key)
+        var endUsers: [EndUser] = []
+        for index in 0..<3 {
+            let request = UpsertEndUserRequest(channel: "web", externalID: "\(slug) \(index)")
+            endUsers.append(try await server.endUser("UpsertEndUser", request, key))
+        }
+        let merge = MergeEndUsersRequest(sourceID: endUsers[0].id, targetID: endUsers[1].id)
+        _ = try await server.endUser("MergeEndUsers", merge, key)
         // Frameworks and releases refer to each other.
         let release = TrellisAPI.Release(framework: "own", version: "1", title: "Own")
         let concept = Concept(kind: .sdgGoal, code: "1", name: "Goal")
@@ -76,6 +84,7 @@ struct PurgeTests {
             for table in [
                 "site", "tenant_user", "subject_key", "role", "role_binding", "invitation", "api_key", "idempotency",
                 "knowledge_base", "document", "reference_framework", "reference_release", "reference_concept",
+                "end_user", "end_user_identity", "end_user_merge", "session", "refresh_token", "tenant_slug", "membership",
             ] {
                 #expect(before[table, default: 0] > 0, "\(table) has no rows to remove")
             }
@@ -175,6 +184,7 @@ private struct TenantRowCounts: Statement {
     static let function = """
         CREATE OR REPLACE FUNCTION public.test_tenant_row_counts(tenant text) RETURNS TABLE (name text, count bigint)
             LANGUAGE plpgsql AS $$
+        DECLARE of_tenant text;
         BEGIN
             FOR name IN
                 SELECT relname FROM pg_class
@@ -182,6 +192,16 @@ private struct TenantRowCounts: Statement {
                 WHERE relnamespace = 'trellis'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
             LOOP
                 EXECUTE format('SELECT count(*) FROM trellis.%I WHERE tenant_id = $1', name)
+                    INTO count USING tenant::uuid;
+                RETURN NEXT;
+            END LOOP;
+            -- What belongs to no tenant and refers to one.
+            FOR name, of_tenant IN
+                SELECT relname, attname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+                JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
+                WHERE contype = 'f' AND confrelid = 'trellis.tenant'::regclass AND attname <> 'tenant_id'
+            LOOP
+                EXECUTE format('SELECT count(*) FROM trellis.%I WHERE %I = $1', name, of_tenant)
                     INTO count USING tenant::uuid;
                 RETURN NEXT;
             END LOOP;

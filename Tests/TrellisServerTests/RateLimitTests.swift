@@ -44,7 +44,7 @@ struct RateLimitTests {
             let refused = try #require(refusals.first)
             #expect(refused.code == .resourceExhausted && refused.reason == "RATE_LIMITED")
             let quota = try #require(try refused.detail(QuotaFailure.self)?.violations.first)
-            #expect(quota.subject.hasPrefix("api_keys/") && quota.description.contains("1 reads a second and 5 at once"))
+            #expect(quota.subject.hasPrefix("credentials/") && quota.description.contains("1 reads a second and 5 at once"))
             let delay = try #require(try refused.detail(RetryInfo.self)?.retryDelay).duration
             #expect(delay > .zero && delay <= .seconds(1))
             #expect(refused.metadata["ratelimit-limit"] == "1, 1;w=1;burst=5")

@@ -4,7 +4,6 @@ import EventLoop
 import Primitives
 import RPC
 import Synchronization
-import Tenancy
 import Testing
 import TrellisAPI
 
@@ -115,12 +114,12 @@ struct RateLimiterTests {
         }
     }
 
-    static let rates = Rates([
+    static let rates = TenantStanding([
         TenantAdmissionRow(
             state: 1, rateClass: 1, tenantPerSecond: 10, tenantBurst: 5, credentialPerSecond: 10, credentialBurst: 3),
         TenantAdmissionRow(
             state: 1, rateClass: 2, tenantPerSecond: 10, tenantBurst: 1, credentialPerSecond: 10, credentialBurst: 1),
-    ])
+    ]).rates
 
     @Test("a credential that calls too much uses up nothing of what is the whole tenant's")
     func credentialFirst() throws {

@@ -14,10 +14,8 @@ public enum Admission {
         public let scope: Scope
         /// When the credential ends.
         public let expires: Instant?
-        /// How many calls may be made.
-        public var rates = Rates.unlimited
-        /// Why nobody of the tenant is let in, if that is so.
-        public var closure: TenantClosure?
+        /// How the tenant stands.
+        public let standing: TenantStanding
     }
 
     /// Looks a credential up; nil when it is unknown, expired or revoked. On the database's loop.
@@ -37,7 +35,7 @@ public enum Admission {
             else { return nil }
             let grants = Grants(tenant: PermissionSet(["*"]))
             let scope = Scope(tenant: .zero, actor: .platform(key: credential.key), grants: grants)
-            return Admitted(scope: scope, expires: nil)
+            return Admitted(scope: scope, expires: nil, standing: .platform)
         case .tenant(let tenant):
             let (found, roles, tenantRows) = try await database.run(
                 ApiKeyCredential(tenantID: tenant, apiKeyID: credential.key),
@@ -58,12 +56,7 @@ public enum Admission {
                 } else {
                     Scope(tenant: tenant, actor: .service(key: credential.key), grants: Grants(tenant: own))
                 }
-            return Admitted(
-                scope: scope,
-                expires: row.expireTime,
-                rates: Rates(tenantRows),
-                closure: tenantRows.first.flatMap { TenantClosure(rawValue: $0.state) }
-            )
+            return Admitted(scope: scope, expires: row.expireTime, standing: TenantStanding(tenantRows))
         }
     }
 
@@ -95,7 +88,9 @@ public enum Admission {
         let insert = ServerSecretInsert(secretName: name, value: keyring.fingerprint)
         _ = try await database.run(insert, Scope.platformSettings)
         let row = try await database.run(ServerSecretGet(secretName: name), Scope.platformSettings)
-        guard row.map({ constantTimeEqual($0.value, keyring.fingerprint) }) == true else { throw KeyringError.otherRoot }
+        guard row.map({ constantTimeEqual($0.value, keyring.fingerprint) }) == true else {
+            throw KeyringError.otherRoot
+        }
     }
 
     /// The key that all servers of this database seal page tokens with; made when there is none. On the database's loop.

@@ -46,6 +46,7 @@ public enum Plans {
         }
         let row = try await work.transaction.run(PlanLock(plan: request.plan)).orNotFound("plan", request.plan)
         try Etag.check(request.etag, current: "\(row.version)", resource: "plan", id: request.plan)
+        let before = row.plan(try await work.transaction.run(PlanRateList(plans: [request.plan])))
         _ = try await work.transaction.run(
             all: request.rates.map { rate in
                 PlanRateUpdate(
@@ -65,7 +66,9 @@ public enum Plans {
             PlanGet(plan: request.plan),
             PlanRateList(plans: [request.plan])
         )
-        return changed.certain.plan(rates)
+        let after = changed.certain.plan(rates)
+        work.audit.changed("plan", request.plan, from: before, to: after)
+        return after
     }
 
     /// Refuses a plan that is not there; its rates stay until the transaction ends.

@@ -76,11 +76,12 @@ public enum Sites {
         )
         try await work.requireWritable(site: id)
         let current = try await work.transaction.run(SiteLock(tenantID: work.scope.tenant, siteID: id))
-        var site = try current.orNotFound("site", id)
+        let before = try current.orNotFound("site", id)
+        var site = before
         try Etag.check(request.etag, current: site.etag, resource: "site", id: request.id)
         try apply(request, mask, to: &site)
         let (changed, name) = (site, site.displayName)
-        return try await saying(["site_display_name": taken(name)]) {
+        let after = try await saying(["site_display_name": taken(name)]) {
             try await work.transaction.run(
                 SiteUpdate(
                     displayName: changed.displayName,
@@ -93,6 +94,8 @@ public enum Sites {
             )
             .certain
         }
+        work.audit.changed("site", after.id, from: before, to: after)
+        return after
     }
 
     // MARK: Their lives
@@ -102,7 +105,9 @@ public enum Sites {
         let site = try await lock(request.id, work)
         guard site.archiveTime == nil else { return site }
         let id = try UUID(request.id, field: "id")
-        return try await work.transaction.run(SiteArchive(tenantID: work.scope.tenant, siteID: id)).certain
+        let archived = try await work.transaction.run(SiteArchive(tenantID: work.scope.tenant, siteID: id)).certain
+        work.audit.changed("site", site.id, from: site, to: archived)
+        return archived
     }
 
     /// Lets an archived site be changed again.
@@ -110,7 +115,9 @@ public enum Sites {
         let site = try await lock(request.id, work)
         guard site.archiveTime != nil else { return site }
         let id = try UUID(request.id, field: "id")
-        return try await work.transaction.run(SiteUnarchive(tenantID: work.scope.tenant, siteID: id)).certain
+        let back = try await work.transaction.run(SiteUnarchive(tenantID: work.scope.tenant, siteID: id)).certain
+        work.audit.changed("site", site.id, from: site, to: back)
+        return back
     }
 
     /// Deletes a site, for a time; not the last one.
@@ -130,9 +137,10 @@ public enum Sites {
                 )
             )
         }
-        let deleted = try await work.transaction.run(SiteDelete(tenantID: tenant, siteID: id))
+        let deleted = try await work.transaction.run(SiteDelete(tenantID: tenant, siteID: id)).certain
+        work.audit.changed("site", site.id, from: site, to: deleted)
         try await work.changesAccess()
-        return deleted.certain
+        return deleted
     }
 
     /// Restores a deleted site, and what was held on it.
@@ -149,9 +157,10 @@ public enum Sites {
                 )
             )
         }
-        let restored = try await work.transaction.run(SiteUndelete(tenantID: tenant, siteID: id))
+        let restored = try await work.transaction.run(SiteUndelete(tenantID: tenant, siteID: id)).certain
+        work.audit.changed("site", site.id, from: site, to: restored)
         try await work.changesAccess()
-        return restored.certain
+        return restored
     }
 
     /// A site that is not deleted, fenced off and held until the transaction ends.

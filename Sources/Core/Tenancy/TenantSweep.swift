@@ -26,6 +26,7 @@ public enum TenantSweep {
             method: "trellis.tenancy.v1.TenancyService/PurgeTenant",
             callID: UUID.v7().text,
             isAudited: true,
+            category: .administration,
             keyring: keyring
         )
         do {

@@ -87,8 +87,7 @@ public enum Tenants {
         try Etag.check(request.etag, current: tenant.etag, resource: "tenant", id: request.id)
         guard tenant.plan != request.plan else { return tenant }
         let changed = try await work.transaction.run(TenantSetPlan(plan: request.plan, tenantID: id))
-        try await work.changesAccess(of: id)
-        return changed.certain
+        return try await closing(tenant, changed, work)
     }
 
     // MARK: Their lives
@@ -98,7 +97,7 @@ public enum Tenants {
         let id = try UUID(request.id, field: "id")
         let tenant = try await fencedOff(id, work)
         guard tenant.state != .suspended else { return tenant }
-        return try await closing(id, try await work.transaction.run(TenantSuspend(tenantID: id)), work)
+        return try await closing(tenant, try await work.transaction.run(TenantSuspend(tenantID: id)), work)
     }
 
     /// Lets the people and programs of a suspended tenant in again.
@@ -106,7 +105,7 @@ public enum Tenants {
         let id = try UUID(request.id, field: "id")
         let tenant = try await fencedOff(id, work)
         guard tenant.state != .active else { return tenant }
-        return try await closing(id, try await work.transaction.run(TenantResume(tenantID: id)), work)
+        return try await closing(tenant, try await work.transaction.run(TenantResume(tenantID: id)), work)
     }
 
     /// Deletes a tenant, for a time.
@@ -114,14 +113,14 @@ public enum Tenants {
         let id = try UUID(request.id, field: "id")
         let tenant = try await fencedOff(id, work)
         try Etag.check(request.etag, current: tenant.etag, resource: "tenant", id: request.id)
-        return try await closing(id, try await work.transaction.run(TenantDelete(tenantID: id)), work)
+        return try await closing(tenant, try await work.transaction.run(TenantDelete(tenantID: id)), work)
     }
 
     /// Restores a deleted tenant.
     public static func undelete(_ request: UndeleteTenantRequest, _ work: Work) async throws -> Tenant {
         let id = try UUID(request.id, field: "id")
-        _ = try await deleted(id, work)
-        return try await closing(id, try await work.transaction.run(TenantUndelete(tenantID: id)), work)
+        let tenant = try await deleted(id, work)
+        return try await closing(tenant, try await work.transaction.run(TenantUndelete(tenantID: id)), work)
     }
 
     /// Ends a deleted tenant for good: nothing of it can be restored any more, and its rows are there to be swept
@@ -140,8 +139,8 @@ public enum Tenants {
                 )
             )
         }
-        _ = try await work.transaction.run(TenantSlugDelete(tenantID: id))
-        return try await closing(id, try await work.transaction.run(TenantPurge(tenantID: id)), work)
+        _ = try await work.transaction.run(TenantReferencesPurge(tenantID: id))
+        return try await closing(tenant, try await work.transaction.run(TenantPurge(tenantID: id)), work)
     }
 
     // MARK: Parts
@@ -208,10 +207,12 @@ public enum Tenants {
         )
     }
 
-    /// A tenant of which others are let in now than before.
-    private static func closing(_ id: UUID, _ changed: Tenant?, _ work: Work) async throws -> Tenant {
-        try await work.changesAccess(of: id)
-        return changed.certain
+    /// A tenant of which others are let in now than before, or more or less often.
+    private static func closing(_ before: Tenant, _ changed: Tenant?, _ work: Work) async throws -> Tenant {
+        let after = changed.certain
+        work.audit.changed("tenant", after.id, from: before, to: after)
+        try await work.changesAccess(of: try UUID(after.id, field: "id"))
+        return after
     }
 
     private static func update(_ id: UUID, _ request: some TenantChange, _ work: Work) async throws -> Tenant {
@@ -222,7 +223,8 @@ public enum Tenants {
                 "settings_json": !request.settingsJSON.isEmpty,
             ]
         )
-        var tenant = try await lock(id, work)
+        let before = try await lock(id, work)
+        var tenant = before
         try Etag.check(request.etag, current: tenant.etag, resource: "tenant", id: id.text)
         if mask.contains("display_name") {
             guard !request.displayName.isEmpty else {
@@ -234,7 +236,7 @@ public enum Tenants {
         if mask.contains("settings_json") {
             tenant.settingsJSON = request.settingsJSON.isEmpty ? "{}" : request.settingsJSON
         }
-        return try await work.transaction.run(
+        let after = try await work.transaction.run(
             TenantUpdate(
                 displayName: tenant.displayName,
                 industry: tenant.industry,
@@ -243,6 +245,8 @@ public enum Tenants {
             )
         )
         .certain
+        work.audit.changed("tenant", after.id, from: before, to: after)
+        return after
     }
 }
 

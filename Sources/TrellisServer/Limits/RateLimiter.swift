@@ -4,7 +4,6 @@ import Primitives
 import RPC
 import RPCServer
 import Synchronization
-import Tenancy
 import TrellisAPI
 
 /// The token buckets of a server, shared by its loops: how many calls each tenant, each credential and each address may
@@ -193,7 +192,7 @@ final class RateGate: Sendable {
     private func refusal(_ subject: RateRefusal.Subject, _ wait: Int64) -> RateRefusal {
         subject == .tenant
             ? RateRefusal(.tenant, "tenants/\(tenant)", rateClass, tenantPace.rate, wait)
-            : RateRefusal(.credential, "api_keys/\(credential)", rateClass, credentialPace.rate, wait)
+            : RateRefusal(.credential, "credentials/\(credential)", rateClass, credentialPace.rate, wait)
     }
 }
 

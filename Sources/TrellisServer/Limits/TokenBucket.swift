@@ -1,5 +1,5 @@
 import Synchronization
-import Tenancy
+import Domain
 
 /// How fast a bucket fills, and how much it holds, as times.
 struct Pace: Equatable, Sendable {

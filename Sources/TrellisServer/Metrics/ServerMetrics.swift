@@ -3,7 +3,7 @@ import Glibc
 import HTTP2
 import RPC
 import RPCServer
-import Tenancy
+import Domain
 import TrellisAPI
 
 /// What `/metrics` shows.

@@ -19,6 +19,25 @@ package struct UserGrant: Sendable, Equatable {
     }
 }
 
+/// A row of `TenantAdmission`.
+package struct TenantAdmissionRow: Sendable, Equatable {
+    package var state: Int16
+    package var rateClass: Int16
+    package var tenantPerSecond: Int32
+    package var tenantBurst: Int32
+    package var credentialPerSecond: Int32
+    package var credentialBurst: Int32
+
+    package init(state: Int16, rateClass: Int16, tenantPerSecond: Int32, tenantBurst: Int32, credentialPerSecond: Int32, credentialBurst: Int32) {
+        self.state = state
+        self.rateClass = rateClass
+        self.tenantPerSecond = tenantPerSecond
+        self.tenantBurst = tenantBurst
+        self.credentialPerSecond = credentialPerSecond
+        self.credentialBurst = credentialBurst
+    }
+}
+
 /// A row of `AccessEpochBump`.
 package struct AccessEpochBumpRow: Sendable, Equatable {
     package var epoch: Int64
@@ -130,6 +149,35 @@ package struct ApiKeyUserGrants: Statement {
     }
 }
 
+/// Whether a tenant is open, and the rates that hold for it, as every admission asks.
+package struct TenantAdmission: Statement {
+    package static let name = "TenantAdmission"
+
+    package static let sql = """
+        SELECT state, rate_class, tenant_per_second, tenant_burst, credential_per_second, credential_burst
+        FROM trellis.tenant JOIN trellis.plan_rate USING (plan)
+        WHERE tenant_id = $1
+        """
+
+    package static let isReadOnly = true
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [TenantAdmissionRow] {
+        try result.rows(readTenantAdmissionRow)
+    }
+}
+
 /// Whoever changes who may do what counts it here, and tells all servers when it commits. The zero tenant's epoch is the
 /// platform's.
 package struct AccessEpochBump: Statement {
@@ -222,6 +270,16 @@ private func readUserGrant(_ row: Row) throws(PostgresError) -> UserGrant {
         siteID: try row.uuid(1),
         createTime: try row.timestamp(2),
         permissions: try row.optionalTexts(3))
+}
+
+private func readTenantAdmissionRow(_ row: Row) throws(PostgresError) -> TenantAdmissionRow {
+    TenantAdmissionRow(
+        state: try row.int16(0),
+        rateClass: try row.int16(1),
+        tenantPerSecond: try row.int32(2),
+        tenantBurst: try row.int32(3),
+        credentialPerSecond: try row.int32(4),
+        credentialBurst: try row.int32(5))
 }
 
 private func readAccessEpochBumpRow(_ row: Row) throws(PostgresError) -> AccessEpochBumpRow {

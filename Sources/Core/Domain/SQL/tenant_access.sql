@@ -28,6 +28,12 @@ WHERE tenant_id = @tenant_id AND api_key_id = @api_key_id AND NOT EXISTS (
 )
 ORDER BY role_binding.site_id, role_binding.role;
 
+-- Whether a tenant is open, and the rates that hold for it, as every admission asks.
+-- name: TenantAdmission :many TenantAdmissionRow
+SELECT state, rate_class, tenant_per_second, tenant_burst, credential_per_second, credential_burst
+FROM trellis.tenant JOIN trellis.plan_rate USING (plan)
+WHERE tenant_id = @tenant_id;
+
 -- Whoever changes who may do what counts it here, and tells all servers when it commits. The zero tenant's epoch is the
 -- platform's.
 -- name: AccessEpochBump :one

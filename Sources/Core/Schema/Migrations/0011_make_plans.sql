@@ -59,8 +59,8 @@ CREATE INDEX tenant_purge ON trellis.tenant (tenant_id) WHERE state >= 3;
 -- Sites that were deleted are looked for, too, when their time to be restored is over.
 CREATE INDEX site_purge ON trellis.site (tenant_id, purge_time) WHERE purge_time IS NOT NULL;
 
--- The tables from which a purge removes the rows of a tenant: all that hold tenants' rows and let the server delete them.
--- What it may not delete stays: the tenant's own row, and its audit trail.
+-- The tables from which a purge removes the rows of a tenant: all that hold tenants' rows and let the server delete them, but
+-- those of the audit trail. What it may not delete stays: the tenant's own row, its access epoch, its trail.
 CREATE FUNCTION trellis.purged_tables() RETURNS TABLE (name regclass)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog
@@ -68,8 +68,32 @@ BEGIN ATOMIC
     SELECT pg_class.oid::regclass
     FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attname = 'tenant_id' AND NOT attisdropped
     WHERE relnamespace = 'trellis'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
-        AND has_table_privilege('trellis_server', pg_class.oid, 'DELETE');
+        AND has_table_privilege('trellis_server', pg_class.oid, 'DELETE') AND relname NOT LIKE 'audit\_%';
 END;
+
+-- Removes what the platform keeps of a tenant in tables that belong to no tenant: all that refers to its row, such as its short
+-- name and who is a member. It runs with the rights of who calls it.
+CREATE FUNCTION trellis.purge_tenant_references(purged_tenant uuid) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog
+AS $purge$
+DECLARE
+    removed bigint := 0;
+    changed bigint;
+    reference record;
+BEGIN
+    FOR reference IN
+        SELECT conrelid::regclass AS name, attname AS column_name
+        FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
+        WHERE contype = 'f' AND confrelid = 'trellis.tenant'::regclass AND attname <> 'tenant_id'
+    LOOP
+        EXECUTE format('DELETE FROM %s WHERE %I = $1', reference.name, reference.column_name) USING purged_tenant;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        removed := removed + changed;
+    END LOOP;
+    RETURN removed;
+END
+$purge$;
 
 -- Removes rows of the tenant that the transaction works for (trellis.tenant), about `row_count` of them, and says how many;
 -- none when none are left. It runs with the rights of who calls it, so it reaches no other tenant's rows.

@@ -5,6 +5,15 @@ package import Postgres
 package import Primitives
 package import TrellisAPI
 
+/// A row of `TenantReferencesPurge`.
+package struct TenantReferencesPurgeRow: Sendable, Equatable {
+    package var removed: Int64
+
+    package init(removed: Int64) {
+        self.removed = removed
+    }
+}
+
 /// A row of `TenantsToPurge`.
 package struct TenantsToPurgeRow: Sendable, Equatable {
     package var tenantID: UUID
@@ -421,13 +430,12 @@ package struct TenantPurge: Statement {
     }
 }
 
-/// Its short name can be taken again.
-package struct TenantSlugDelete: Statement {
-    package static let name = "TenantSlugDelete"
+/// What the platform keeps of it: from then on its short name can be taken again, and nobody is a member any more.
+package struct TenantReferencesPurge: Statement {
+    package static let name = "TenantReferencesPurge"
 
     package static let sql = """
-        DELETE FROM trellis.tenant_slug
-        WHERE holder = $1
+        SELECT trellis.purge_tenant_references($1::uuid) AS removed
         """
 
     package var tenantID: UUID
@@ -442,8 +450,8 @@ package struct TenantSlugDelete: Statement {
         parameters.add(tenantID)
     }
 
-    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
-        result.rowsAffected
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> TenantReferencesPurgeRow? {
+        try result.first(readTenantReferencesPurgeRow)
     }
 }
 
@@ -576,6 +584,11 @@ private func readTenant(_ row: Row) throws(PostgresError) -> Tenant {
         deleteTime: (try row.optionalTimestamp(10)).map { Timestamp($0) },
         purgeTime: (try row.optionalTimestamp(11)).map { Timestamp($0) },
         etag: (try row.optionalText(12)) ?? "")
+}
+
+private func readTenantReferencesPurgeRow(_ row: Row) throws(PostgresError) -> TenantReferencesPurgeRow {
+    TenantReferencesPurgeRow(
+        removed: try row.int64(0))
 }
 
 private func readTenantsToPurgeRow(_ row: Row) throws(PostgresError) -> TenantsToPurgeRow {

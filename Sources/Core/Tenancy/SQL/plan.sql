@@ -26,12 +26,6 @@ FROM trellis.plan_rate
 WHERE plan = ANY (@plans::text[])
 ORDER BY plan, rate_class;
 
--- Whether a tenant is open, and the rates that hold for it, as every admission asks.
--- name: TenantAdmission :many
-SELECT state, rate_class, tenant_per_second, tenant_burst, credential_per_second, credential_burst
-FROM trellis.tenant JOIN trellis.plan_rate USING (plan)
-WHERE tenant_id = @tenant_id;
-
 -- name: PlanRateUpdate :exec
 UPDATE trellis.plan_rate
 SET tenant_per_second = @tenant_per_second, tenant_burst = @tenant_burst,

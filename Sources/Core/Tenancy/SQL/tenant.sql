@@ -91,10 +91,9 @@ WHERE tenant_id = @tenant_id
 RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
     suspend_time, delete_time, purge_time, version::text AS etag;
 
--- Its short name can be taken again.
--- name: TenantSlugDelete :exec
-DELETE FROM trellis.tenant_slug
-WHERE holder = @tenant_id;
+-- What the platform keeps of it: from then on its short name can be taken again, and nobody is a member any more.
+-- name: TenantReferencesPurge :one
+SELECT trellis.purge_tenant_references(@tenant_id::uuid) AS removed;
 
 -- Those whose time to be restored is over.
 -- name: TenantsToPurge :many

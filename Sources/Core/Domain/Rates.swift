@@ -31,7 +31,7 @@ public struct Rates: Hashable, Sendable {
 
     private init() {}
 
-    package init(_ rows: [TenantAdmissionRow]) {
+    fileprivate init(_ rows: [TenantAdmissionRow]) {
         for row in rows {
             classes[RateClass(rawValue: Int32(row.rateClass))] = Pair(
                 tenant: Rate(perSecond: Int(row.tenantPerSecond), burst: Int(row.tenantBurst)),
@@ -43,5 +43,24 @@ public struct Rates: Hashable, Sendable {
     /// The rates of a class: of the whole tenant, and of one credential; nil when they are not limited.
     public subscript(_ rateClass: RateClass) -> (tenant: Rate, credential: Rate)? {
         classes[rateClass].map { ($0.tenant, $0.credential) }
+    }
+}
+
+/// How a tenant stands, as every admission of one of its credentials asks.
+public struct TenantStanding: Sendable {
+    /// How many calls may be made.
+    public let rates: Rates
+    /// Why nobody of the tenant is let in, if that is so.
+    public let closure: TenantClosure?
+
+    /// The platform's: always open, and unlimited.
+    public static let platform = TenantStanding()
+
+    private init() { (rates, closure) = (.unlimited, nil) }
+
+    /// Takes what ``TenantAdmission`` has found; no tenant is as good as a purged one.
+    package init(_ rows: [TenantAdmissionRow]) {
+        rates = Rates(rows)
+        closure = rows.first.map { TenantClosure(rawValue: $0.state) } ?? .purged
     }
 }
