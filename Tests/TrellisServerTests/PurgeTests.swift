@@ -24,7 +24,11 @@ struct PurgeTests {
     /// Gives a tenant something of everything.
     static func populate(_ server: TestServer, _ slug: String) async throws -> (tenant: Tenant, key: String) {
         let (tenant, key) = try await server.tenant(slug)
-        let site: Site = try await server.call("CreateSite", CreateSiteRequest(displayName: "Lima", requestID: "r"), key)
+        let site: Site = try await server.call(
+            "CreateSite",
+            CreateSiteRequest(displayName: "Lima", requestID: "r"),
+            key
+        )
         var user: User?
         for index in 0..<7 {
             let request = CreateUserRequest(email: "\(slug)\(index)@example.com", displayName: "U")
@@ -36,7 +40,10 @@ struct PurgeTests {
         let role = CreateRoleRequest(role: "seller", displayName: "Seller", permissions: ["tenancy.sites.read"])
         _ = try await server.access("CreateRole", role, key, as: Role.self)
         let invite = InviteUserRequest(
-            email: "new@example.com", displayName: "New", roles: [RoleGrant(role: "member", siteID: "")])
+            email: "new@example.com",
+            displayName: "New",
+            roles: [RoleGrant(role: "member", siteID: "")]
+        )
         _ = try await server.call("InviteUser", invite, key, as: Invitation.self)
         let keyRequest = CreateApiKeyRequest(displayName: "k", permissions: ["*"], userID: user?.id ?? "")
         _ = try await server.call("CreateApiKey", keyRequest, key, as: ApiKey.self)
@@ -53,9 +60,15 @@ struct PurgeTests {
         let concept = Concept(kind: .sdgGoal, code: "1", name: "Goal")
         _ = try await server.importRelease(release, [concept], [], key)
         let base: KnowledgeBase = try await server.search(
-            "CreateKnowledgeBase", CreateKnowledgeBaseRequest(displayName: "Base"), key)
+            "CreateKnowledgeBase",
+            CreateKnowledgeBaseRequest(displayName: "Base"),
+            key
+        )
         let document = CreateDocumentRequest(
-            knowledgeBaseID: base.id, title: "Returns", content: "A refund goes to a gift card.")
+            knowledgeBaseID: base.id,
+            title: "Returns",
+            content: "A refund goes to a gift card."
+        )
         _ = try await server.search("CreateDocument", document, key, as: Document.self)
         return (tenant, key)
     }
@@ -84,11 +97,17 @@ struct PurgeTests {
             for table in [
                 "site", "tenant_user", "subject_key", "role", "role_binding", "invitation", "api_key", "idempotency",
                 "knowledge_base", "document", "reference_framework", "reference_release", "reference_concept",
-                "end_user", "end_user_identity", "end_user_merge", "session", "refresh_token", "tenant_slug", "membership",
+                "end_user", "end_user_identity", "end_user_merge", "session", "refresh_token", "tenant_slug",
+                "membership",
             ] {
                 #expect(before[table, default: 0] > 0, "\(table) has no rows to remove")
             }
-            _ = try await server.call("DeleteTenant", DeleteTenantRequest(id: tenant.id), server.platformKey, as: Tenant.self)
+            _ = try await server.call(
+                "DeleteTenant",
+                DeleteTenantRequest(id: tenant.id),
+                server.platformKey,
+                as: Tenant.self
+            )
             let request = PurgeTenantRequest(id: tenant.id, force: true)
             let purged: Tenant = try await server.call("PurgeTenant", request, server.platformKey)
             #expect(purged.state == .purged && purged.slug == "victim")
@@ -105,7 +124,10 @@ struct PurgeTests {
             try await server.accessSettles()
             #expect(await TenantLifeTests.reason(server, "WhoAmI", WhoAmIRequest(), key) == "CREDENTIAL_REFUSED")
             _ = try await server.call("WhoAmI", WhoAmIRequest(), otherKey, as: WhoAmIResponse.self)
-            #expect(await TenantLifeTests.reason(server, "UndeleteTenant", UndeleteTenantRequest(id: tenant.id)) == "TENANT_PURGED")
+            #expect(
+                await TenantLifeTests.reason(server, "UndeleteTenant", UndeleteTenantRequest(id: tenant.id))
+                    == "TENANT_PURGED"
+            )
             #expect(await TenantLifeTests.reason(server, "PurgeTenant", request) == "TENANT_PURGED")
             let issue = IssueTenantKeyRequest(tenantID: tenant.id, displayName: "k")
             #expect(await TenantLifeTests.reason(server, "IssueTenantKey", issue) == "TENANT_PURGED")
@@ -126,7 +148,8 @@ struct PurgeTests {
                 }
                 #expect(early?.message.contains("is not purged") == true)
                 try await server.database.execute(
-                    "UPDATE trellis.tenant SET state = 4 WHERE tenant_id = '\(tenant.id)'")
+                    "UPDATE trellis.tenant SET state = 4 WHERE tenant_id = '\(tenant.id)'"
+                )
                 var left = try await Self.rows(of: tenant.id, server.database).filter { !Self.stays($0.key) }
                     .values.reduce(0, +)
                 var steps = 0
@@ -157,18 +180,21 @@ struct PurgeTests {
                 _ = try await server.call("DeleteTenant", request, server.platformKey, as: Tenant.self)
             }
             try await server.database.execute(
-                "UPDATE trellis.tenant SET purge_time = now() - interval '1 second' WHERE tenant_id = '\(old.id)'")
+                "UPDATE trellis.tenant SET purge_time = now() - interval '1 second' WHERE tenant_id = '\(old.id)'"
+            )
             try await server.server.removeExpired()
             try await Self.swept(old.id, server)
             func state(_ tenant: Tenant) async throws -> Tenant.State {
-                try await server.call("GetTenant", GetTenantRequest(id: tenant.id), server.platformKey, as: Tenant.self).state
+                try await server.call("GetTenant", GetTenantRequest(id: tenant.id), server.platformKey, as: Tenant.self)
+                    .state
             }
             #expect(try await state(old) == .purged)
             #expect(try await state(young) == .deleted)
             #expect(try await Self.rows(of: old.id, server.database)["audit_event"] == 3)
             // What a stop has left is removed by the next look.
             try await server.database.execute(
-                "UPDATE trellis.tenant SET state = 4, sweep_time = NULL WHERE tenant_id = '\(young.id)'")
+                "UPDATE trellis.tenant SET state = 4, sweep_time = NULL WHERE tenant_id = '\(young.id)'"
+            )
             try await server.server.removeExpired()
             try await Self.swept(young.id, server)
             #expect(try await Self.rows(of: young.id, server.database)["site"] == 0)

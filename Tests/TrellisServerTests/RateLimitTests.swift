@@ -11,7 +11,9 @@ import TrellisAPI
 @Suite("Plans and rates over the wire")
 struct RateLimitTests {
     /// Makes all rates of a plan so small that one call a second and `burst` at once are let through.
-    static func slow(_ server: TestServer, _ plan: String, burst: Int32, credentialBurst: Int32? = nil) async throws -> Plan {
+    static func slow(_ server: TestServer, _ plan: String, burst: Int32, credentialBurst: Int32? = nil) async throws
+        -> Plan
+    {
         let rates = [RateClass.read, .write, .heavy, .credential].map {
             PlanRate(
                 rateClass: $0,
@@ -44,7 +46,9 @@ struct RateLimitTests {
             let refused = try #require(refusals.first)
             #expect(refused.code == .resourceExhausted && refused.reason == "RATE_LIMITED")
             let quota = try #require(try refused.detail(QuotaFailure.self)?.violations.first)
-            #expect(quota.subject.hasPrefix("credentials/") && quota.description.contains("1 reads a second and 5 at once"))
+            #expect(
+                quota.subject.hasPrefix("credentials/") && quota.description.contains("1 reads a second and 5 at once")
+            )
             let delay = try #require(try refused.detail(RetryInfo.self)?.retryDelay).duration
             #expect(delay > .zero && delay <= .seconds(1))
             #expect(refused.metadata["ratelimit-limit"] == "1, 1;w=1;burst=5")
@@ -67,7 +71,9 @@ struct RateLimitTests {
             var keys = [admin]
             for index in 0..<2 {
                 let request = IssueTenantKeyRequest(tenantID: tenant.id, displayName: "\(index)")
-                keys.append(try await server.call("IssueTenantKey", request, server.platformKey, as: ApiKey.self).secret)
+                keys.append(
+                    try await server.call("IssueTenantKey", request, server.platformKey, as: ApiKey.self).secret
+                )
             }
             var channels: [Channel] = []
             for _ in 0..<4 { channels.append(try Channel(address: server.started.address.description)) }
@@ -77,7 +83,11 @@ struct RateLimitTests {
                 let path = "/trellis.tenancy.v1.TenancyService/ListSites"
                 do {
                     _ = try await channels[turn % 4].unary(
-                        path, ListSitesRequest(), options, returning: ListSitesResponse.self)
+                        path,
+                        ListSitesRequest(),
+                        options,
+                        returning: ListSitesResponse.self
+                    )
                     passed += 1
                 } catch {
                     let refused = try #require(error as? RPCError)
@@ -106,7 +116,9 @@ struct RateLimitTests {
             // The request is wrong, and its caller may not make it: before both comes that there were too many.
             var reasons: [String?] = []
             for _ in 0..<6 {
-                reasons.append(await AccessTests.refusal(server, "CreateSite", CreateSiteRequest(), reader.secret)?.reason)
+                reasons.append(
+                    await AccessTests.refusal(server, "CreateSite", CreateSiteRequest(), reader.secret)?.reason
+                )
             }
             #expect(reasons.prefix(2) == ["PERMISSION_DENIED", "PERMISSION_DENIED"])
             #expect(reasons.suffix(3).contains("RATE_LIMITED"))
@@ -150,7 +162,12 @@ struct RateLimitTests {
             #expect(pro == listed.plans[1] && pro.rates.map(\.rateClass) == [.read, .write, .heavy, .credential])
 
             let reads = PlanRate(
-                rateClass: .read, tenantPerSecond: 7, tenantBurst: 8, credentialPerSecond: 5, credentialBurst: 6)
+                rateClass: .read,
+                tenantPerSecond: 7,
+                tenantBurst: 8,
+                credentialPerSecond: 5,
+                credentialBurst: 6
+            )
             var request = SetPlanRatesRequest(plan: "pro", rates: [reads], etag: pro.etag)
             let changed: Plan = try await server.plan("SetPlanRates", request)
             #expect(changed.rates == [reads] + pro.rates.dropFirst() && changed.etag != pro.etag)

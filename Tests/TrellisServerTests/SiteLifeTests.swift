@@ -12,7 +12,9 @@ import TrellisAPI
 
 @Suite("The lives of sites")
 struct SiteLifeTests {
-    static func names(_ server: TestServer, _ key: String, _ request: ListSitesRequest = .init()) async throws -> [String] {
+    static func names(_ server: TestServer, _ key: String, _ request: ListSitesRequest = .init()) async throws
+        -> [String]
+    {
         try await server.call("ListSites", request, key, as: ListSitesResponse.self).sites.map(\.displayName)
     }
 
@@ -48,8 +50,13 @@ struct SiteLifeTests {
             }
             let site: Site = try await server.call("CreateSite", CreateSiteRequest(displayName: "Lima"), key)
             #expect(await reason("DeleteSite", DeleteSiteRequest(id: site.id, etag: "77")) == "ETAG_MISMATCH")
-            let deleted: Site = try await server.call("DeleteSite", DeleteSiteRequest(id: site.id, etag: site.etag), key)
-            let window = try #require(deleted.purgeTime).instant.microseconds
+            let deleted: Site = try await server.call(
+                "DeleteSite",
+                DeleteSiteRequest(id: site.id, etag: site.etag),
+                key
+            )
+            let window =
+                try #require(deleted.purgeTime).instant.microseconds
                 - #require(deleted.deleteTime).instant.microseconds
             #expect(window == 30 * 86_400_000_000)
             #expect(try await Self.names(server, key) == ["Main"])
@@ -61,7 +68,8 @@ struct SiteLifeTests {
             #expect(await reason("CreateSite", CreateSiteRequest(displayName: "LIMA")) == "ALREADY_EXISTS")
 
             let main = try #require(
-                try await server.call("ListSites", ListSitesRequest(), key, as: ListSitesResponse.self).sites.first)
+                try await server.call("ListSites", ListSitesRequest(), key, as: ListSitesResponse.self).sites.first
+            )
             #expect(await reason("DeleteSite", DeleteSiteRequest(id: main.id)) == "LAST_SITE")
             let restored: Site = try await server.call("UndeleteSite", UndeleteSiteRequest(id: site.id), key)
             #expect(restored.deleteTime == nil && restored.purgeTime == nil && restored.displayName == "Lima")
@@ -77,7 +85,8 @@ struct SiteLifeTests {
             let (_, key) = try await server.tenant("acme")
             for turn in 0..<5 {
                 _ = try await server.call("CreateSite", CreateSiteRequest(displayName: "\(turn)"), key, as: Site.self)
-                let sites = try await server.call("ListSites", ListSitesRequest(), key, as: ListSitesResponse.self).sites
+                let sites = try await server.call("ListSites", ListSitesRequest(), key, as: ListSitesResponse.self)
+                    .sites
                 #expect(sites.count == 2)
                 let outcomes = await withTaskGroup(of: String?.self) { tasks in
                     for site in sites {
@@ -135,11 +144,16 @@ struct SiteLifeTests {
             try await server.database.withServer { database in
                 let (begun, mayEnd) = (Gate(), Gate())
                 @Sendable func write(_ body: @escaping @Sendable () async -> Void) async throws {
-                    _ = try await TenantLifeTests.write("x", of: tenant, database, before: { work in
-                        try await work.requireWritable(site: id)
-                        await body()
-                        throw CancellationError()
-                    })
+                    _ = try await TenantLifeTests.write(
+                        "x",
+                        of: tenant,
+                        database,
+                        before: { work in
+                            try await work.requireWritable(site: id)
+                            await body()
+                            throw CancellationError()
+                        }
+                    )
                 }
                 async let early: Void = write {
                     begun.open()
@@ -176,13 +190,17 @@ struct SiteLifeTests {
                 _ = try await server.call("DeleteSite", DeleteSiteRequest(id: site.id), key, as: Site.self)
             }
             try await server.database.execute(
-                "UPDATE trellis.site SET purge_time = now() - interval '1 second' WHERE site_id = '\(sites[0].id)'")
+                "UPDATE trellis.site SET purge_time = now() - interval '1 second' WHERE site_id = '\(sites[0].id)'"
+            )
             try await server.server.removeExpired()
             let all = ListSitesRequest(showDeleted: true)
             #expect(try await Self.names(server, key, all) == ["Main", "young", "alive"])
             let left = try await server.access(
-                "ListRoleAssignments", ListRoleAssignmentsRequest(userID: user.id), key,
-                as: ListRoleAssignmentsResponse.self)
+                "ListRoleAssignments",
+                ListRoleAssignmentsRequest(userID: user.id),
+                key,
+                as: ListRoleAssignmentsResponse.self
+            )
             #expect(Set(left.roleAssignments.map(\.siteID)) == [sites[1].id, sites[2].id])
         }
     }

@@ -26,7 +26,9 @@ struct TenantLifeTests {
     func made() async throws {
         try await TestServer.with { server in
             let (tenant, key) = try await server.tenant("acme", plan: "pro")
-            #expect(tenant.plan == "pro" && tenant.state == .active && tenant.settingsJSON == "{}" && tenant.etag == "1")
+            #expect(
+                tenant.plan == "pro" && tenant.state == .active && tenant.settingsJSON == "{}" && tenant.etag == "1"
+            )
             let sites: ListSitesResponse = try await server.call("ListSites", ListSitesRequest(), key)
             #expect(sites.sites.map(\.displayName) == ["Main"] && sites.sites.first?.timeZone == "UTC")
             let plain = CreateTenantRequest(slug: "plain", displayName: "Plain")
@@ -40,10 +42,17 @@ struct TenantLifeTests {
         try await TestServer.with { server in
             let (tenant, key) = try await server.tenant("acme")
             let change = UpdateTenantRequest(
-                id: tenant.id, displayName: "Acme", industry: "retail", settingsJSON: #"{"colour": "blue"}"#, etag: tenant.etag)
+                id: tenant.id,
+                displayName: "Acme",
+                industry: "retail",
+                settingsJSON: #"{"colour": "blue"}"#,
+                etag: tenant.etag
+            )
             let changed: Tenant = try await server.call("UpdateTenant", change, server.platformKey)
             #expect(changed.displayName == "Acme" && changed.industry == "retail")
-            #expect(changed.settingsJSON == #"{"colour": "blue"}"# && changed.slug == "acme" && changed.plan == tenant.plan)
+            #expect(
+                changed.settingsJSON == #"{"colour": "blue"}"# && changed.slug == "acme" && changed.plan == tenant.plan
+            )
             #expect(await Self.reason(server, "UpdateTenant", change) == "ETAG_MISMATCH")
             let own: Tenant = try await server.call("GetOwnTenant", GetOwnTenantRequest(), key)
             #expect(own == changed)
@@ -88,8 +97,12 @@ struct TenantLifeTests {
             #expect(await who(other) == nil)
 
             let deleted: Tenant = try await server.call(
-                "DeleteTenant", DeleteTenantRequest(id: tenant.id, etag: suspended.etag), server.platformKey)
-            let window = try #require(deleted.purgeTime).instant.microseconds
+                "DeleteTenant",
+                DeleteTenantRequest(id: tenant.id, etag: suspended.etag),
+                server.platformKey
+            )
+            let window =
+                try #require(deleted.purgeTime).instant.microseconds
                 - #require(deleted.deleteTime).instant.microseconds
             #expect(deleted.state == .deleted && window == 30 * 86_400_000_000)
             try await server.accessSettles()
@@ -100,7 +113,10 @@ struct TenantLifeTests {
             let restored: Tenant = try await server.call("UndeleteTenant", undelete, server.platformKey)
             #expect(restored.state == .suspended && restored.deleteTime == nil && restored.purgeTime == nil)
             let resumed: Tenant = try await server.call(
-                "ResumeTenant", ResumeTenantRequest(id: tenant.id), server.platformKey)
+                "ResumeTenant",
+                ResumeTenantRequest(id: tenant.id),
+                server.platformKey
+            )
             #expect(resumed.state == .active && resumed.suspendTime == nil)
             try await server.accessSettles()
             #expect(await who(key) == nil)
@@ -113,7 +129,10 @@ struct TenantLifeTests {
             let (tenant, _) = try await server.tenant("acme")
             let id = tenant.id
             #expect(await Self.reason(server, "UndeleteTenant", UndeleteTenantRequest(id: id)) == "TENANT_NOT_DELETED")
-            #expect(await Self.reason(server, "PurgeTenant", PurgeTenantRequest(id: id, force: true)) == "TENANT_NOT_DELETED")
+            #expect(
+                await Self.reason(server, "PurgeTenant", PurgeTenantRequest(id: id, force: true))
+                    == "TENANT_NOT_DELETED"
+            )
             let stale = DeleteTenantRequest(id: id, etag: "77")
             #expect(await Self.reason(server, "DeleteTenant", stale) == "ETAG_MISMATCH")
             _ = try await server.call("DeleteTenant", DeleteTenantRequest(id: id), server.platformKey, as: Tenant.self)
@@ -122,7 +141,10 @@ struct TenantLifeTests {
             #expect(await Self.reason(server, "ResumeTenant", ResumeTenantRequest(id: id)) == "TENANT_DELETED")
             let update = UpdateTenantRequest(id: id, displayName: "x")
             #expect(await Self.reason(server, "UpdateTenant", update) == "TENANT_DELETED")
-            #expect(await Self.reason(server, "SetTenantPlan", SetTenantPlanRequest(id: id, plan: "pro")) == "TENANT_DELETED")
+            #expect(
+                await Self.reason(server, "SetTenantPlan", SetTenantPlanRequest(id: id, plan: "pro"))
+                    == "TENANT_DELETED"
+            )
             let issue = IssueTenantKeyRequest(tenantID: id, displayName: "k")
             #expect(await Self.reason(server, "IssueTenantKey", issue) == "TENANT_DELETED")
             #expect(await Self.reason(server, "PurgeTenant", PurgeTenantRequest(id: id)) == "UNDELETE_WINDOW_OPEN")
@@ -165,7 +187,12 @@ struct TenantLifeTests {
     ) async throws -> Site {
         let scope = Scope(tenant: tenant, actor: .service(key: .v7()), grants: Grants(tenant: PermissionSet(["*"])))
         let call = WriteCall(
-            scope: scope, method: "test", callID: "test", isAudited: false, keyring: Keyring(root: testEncryptionKey))
+            scope: scope,
+            method: "test",
+            callID: "test",
+            isAudited: false,
+            keyring: Keyring(root: testEncryptionKey)
+        )
         let request = CreateSiteRequest(displayName: site)
         return try await database.write(request, call) { work in
             try await before(work)
@@ -174,7 +201,9 @@ struct TenantLifeTests {
         .response
     }
 
-    @Test("a deletion waits for writes that are under way; writes that come later are refused, and nothing is resurrected")
+    @Test(
+        "a deletion waits for writes that are under way; writes that come later are refused, and nothing is resurrected"
+    )
     func fence() async throws {
         try await TestServer.with { server in
             let (made, key) = try await server.tenant("acme")
@@ -188,7 +217,11 @@ struct TenantLifeTests {
                 }
                 await begun.wait()
                 async let delete = server.call(
-                    "DeleteTenant", DeleteTenantRequest(id: made.id), server.platformKey, as: Tenant.self)
+                    "DeleteTenant",
+                    DeleteTenantRequest(id: made.id),
+                    server.platformKey,
+                    as: Tenant.self
+                )
                 try await server.database.waitForLockWaiters(1)
                 // A writer that comes while the deletion waits is behind it.
                 async let late = Self.write("Late", of: tenant, database) { _ in }

@@ -30,7 +30,10 @@ struct TokenBucketTests {
     func reference() {
         var chance = SystemRandomNumberGenerator()
         for _ in 0..<100 {
-            let rate = Rates.Rate(perSecond: .random(in: 1...1000, using: &chance), burst: .random(in: 1...50, using: &chance))
+            let rate = Rates.Rate(
+                perSecond: .random(in: 1...1000, using: &chance),
+                burst: .random(in: 1...50, using: &chance)
+            )
             let (pace, bucket) = (Pace(rate, share: 1), TokenBucket())
             var now = Int64.random(in: 1_000_000...2_000_000, using: &chance) + pace.capacity
             // What is in the bucket, as the time in which it came.
@@ -90,7 +93,8 @@ struct TokenBucketTests {
 
 @Suite("Rate limits")
 struct RateLimiterTests {
-    /// Two of a tenant's credentials, under a plan by which the tenant may make five reads at once and each of them three.
+    /// Two of a tenant's credentials, under a plan by which the tenant may make five reads at once and each of them
+    /// three.
     struct Two {
         let limiter = RateLimiter(share: 1, perAddress: 0)
         let tenant = UUID.v7()
@@ -116,9 +120,21 @@ struct RateLimiterTests {
 
     static let rates = TenantStanding([
         TenantAdmissionRow(
-            state: 1, rateClass: 1, tenantPerSecond: 10, tenantBurst: 5, credentialPerSecond: 10, credentialBurst: 3),
+            state: 1,
+            rateClass: 1,
+            tenantPerSecond: 10,
+            tenantBurst: 5,
+            credentialPerSecond: 10,
+            credentialBurst: 3
+        ),
         TenantAdmissionRow(
-            state: 1, rateClass: 2, tenantPerSecond: 10, tenantBurst: 1, credentialPerSecond: 10, credentialBurst: 1),
+            state: 1,
+            rateClass: 2,
+            tenantPerSecond: 10,
+            tenantBurst: 1,
+            credentialPerSecond: 10,
+            credentialBurst: 1
+        ),
     ]).rates
 
     @Test("a credential that calls too much uses up nothing of what is the whole tenant's")
@@ -171,7 +187,8 @@ struct RateLimiterTests {
         #expect(world.limiter.bucketCount < 9_000)
         for _ in 0..<2 { #expect(world.refusal(held) == nil) }
         #expect(world.refusal(try world.gate(spent)) == nil)
-        // Three of the one's, and with the held one's two all five of the tenant's: a bucket that was lost would have more.
+        // Three of the one's, and with the held one's two all five of the tenant's: a bucket that was lost would have
+        // more.
         #expect(world.refusal(try world.gate(spent)) == nil)
         #expect(world.refusal(try world.gate(spent))?.subject == .credential)
         #expect(world.refusal(try world.gate(.v7()))?.subject == .tenant)

@@ -12,8 +12,8 @@ public enum TenantClosure: Int16, Equatable, Sendable {
 }
 
 extension Work {
-    /// Refuses to change anything of a tenant that nobody is let into any more. The tenant stays open until the transaction
-    /// ends: whoever suspends, deletes or purges it waits.
+    /// Refuses to change anything of a tenant that nobody is let into any more. The tenant stays open until the
+    /// transaction ends: whoever suspends, deletes or purges it waits.
     func requireOpenTenant() async throws {
         guard scope.tenant != .zero else { return }
         // A credential is of a tenant, whose row is never deleted.
@@ -26,8 +26,8 @@ extension Work {
         try await transaction.run(FenceShare(key: tenant.fence), TenantState(tenantID: tenant)).1?.state
     }
 
-    /// Refuses to change what belongs to a site that is archived, deleted or not there. The site stays as it is until the
-    /// transaction ends: to be called by every use case that changes what belongs to a site, before it does.
+    /// Refuses to change what belongs to a site that is archived, deleted or not there. The site stays as it is until
+    /// the transaction ends: to be called by every use case that changes what belongs to a site, before it does.
     public func requireWritable(site: UUID) async throws {
         let (_, row) = try await transaction.run(
             FenceShare(key: site.fence),
@@ -46,8 +46,8 @@ extension Work {
         }
     }
 
-    /// Waits for the writes that work for a tenant or a site, and keeps those that come later waiting until the transaction
-    /// ends: to be called before its state is read and changed.
+    /// Waits for the writes that work for a tenant or a site, and keeps those that come later waiting until the
+    /// transaction ends: to be called before its state is read and changed.
     public func fenceOff(_ id: UUID) async throws {
         _ = try await transaction.run(FenceAlone(key: id.fence))
     }
@@ -68,5 +68,7 @@ extension DomainError {
 
 extension UUID {
     /// The advisory lock that stands for it: its random part. Two ids with one lock would only wait for each other.
-    fileprivate var fence: Int64 { withUnsafeBytes { Int64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: Int64.self)) } }
+    fileprivate var fence: Int64 {
+        withUnsafeBytes { Int64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: Int64.self)) }
+    }
 }

@@ -5,7 +5,8 @@ internal import TrellisAPI
 
 /// Removes what has been deleted for good: the rows of purged tenants, and sites whose time to be restored is over.
 ///
-/// Each step is a transaction of its own, and each can be done again: whoever is stopped in between is followed by another.
+/// Each step is a transaction of its own, and each can be done again: whoever is stopped in between is followed by
+/// another.
 public enum TenantSweep {
     /// Rows that one transaction removes, about.
     public static let rowsPerStep: Int64 = 5_000
@@ -17,8 +18,8 @@ public enum TenantSweep {
         try await database.run(TenantsToPurge(count: tenantsPerLook), Scope.platformSettings).map(\.tenantID)
     }
 
-    /// Purges a tenant whose time to be restored is over, in the name of the platform: the zero UUID as its key is nobody's.
-    /// One that was restored or purged meanwhile stays as it is. On the database's loop.
+    /// Purges a tenant whose time to be restored is over, in the name of the platform: the zero UUID as its key is
+    /// nobody's. One that was restored or purged meanwhile stays as it is. On the database's loop.
     public static func purge(_ tenant: UUID, _ database: Database, _ keyring: Keyring) async throws {
         let scope = Scope(tenant: .zero, actor: .platform(key: .zero), grants: Grants(tenant: PermissionSet(["*"])))
         let call = WriteCall(
@@ -45,8 +46,8 @@ public enum TenantSweep {
 
     /// Removes every row of a purged tenant, but its own and its audit trail. On the database's loop.
     ///
-    /// No write of the tenant comes between or after: the purge has waited for those that were under way, and those that
-    /// come later are refused (`Work.requireOpenTenant`).
+    /// No write of the tenant comes between or after: the purge has waited for those that were under way, and those
+    /// that come later are refused (`Work.requireOpenTenant`).
     ///
     /// - Parameter progress: hears after each step how many rows have been removed in all.
     /// - Returns: how many rows were removed.

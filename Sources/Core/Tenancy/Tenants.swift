@@ -134,7 +134,8 @@ public enum Tenants {
                 .init(
                     reason: "UNDELETE_WINDOW_OPEN",
                     subject: "tenants/\(id)",
-                    description: "tenant \(id) can still be restored, until \(tenant.purgeTime?.instant.rfc3339 ?? ""): "
+                    description:
+                        "tenant \(id) can still be restored, until \(tenant.purgeTime?.instant.rfc3339 ?? ""): "
                         + "wait for that, or set force"
                 )
             )

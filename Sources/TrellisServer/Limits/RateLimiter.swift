@@ -9,9 +9,9 @@ import TrellisAPI
 /// The token buckets of a server, shared by its loops: how many calls each tenant, each credential and each address may
 /// still make now.
 ///
-/// A bucket is found when a credential is admitted, and then belongs to what is remembered of the caller (``RateGate``), so a
-/// call takes its tokens with two atomic operations and no look-up. The numbers come with the admission, and so change when
-/// the tenant's access epoch does.
+/// A bucket is found when a credential is admitted, and then belongs to what is remembered of the caller
+/// (``RateGate``), so a call takes its tokens with two atomic operations and no look-up. The numbers come with the
+/// admission, and so change when the tenant's access epoch does.
 ///
 /// Each server counts for itself: N servers let N times the rate through, unless `share` is N.
 final class RateLimiter: Sendable {
@@ -38,8 +38,8 @@ final class RateLimiter: Sendable {
 
     /// - Parameters:
     ///   - share: by how many servers the rates are shared.
-    ///   - perAddress: how many calls a second that can be used to guess a credential an address may make, ten times as many
-    ///     at once; 0 is any number.
+    ///   - perAddress: how many calls a second that can be used to guess a credential an address may make, ten times as
+    ///     many at once; 0 is any number.
     init(share: Int, perAddress: Int) {
         self.share = share
         addressPace =
@@ -106,7 +106,8 @@ final class RateLimiter: Sendable {
         }
     }
 
-    /// Drops buckets that are as good as new and that no caller holds: two buckets of one tenant would be twice its rate.
+    /// Drops buckets that are as good as new and that no caller holds: two buckets of one tenant would be twice its
+    /// rate.
     private static func sweep(_ state: inout State, at now: Int64) {
         for key in Array(state.buckets.keys) {
             guard state.buckets[key]?.isFull(at: now) == true, isKnownUniquelyReferenced(&state.buckets[key]) else {

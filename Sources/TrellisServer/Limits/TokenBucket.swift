@@ -1,5 +1,5 @@
-import Synchronization
 import Domain
+import Synchronization
 
 /// How fast a bucket fills, and how much it holds, as times.
 struct Pace: Equatable, Sendable {
@@ -20,7 +20,8 @@ struct Pace: Equatable, Sendable {
 }
 
 /// A token bucket as one number (GCRA, the generic cell rate algorithm): when it will be full again. A token moves that
-/// time by its interval; a time that lies further ahead than the capacity is an empty bucket. Any thread, without a lock.
+/// time by its interval; a time that lies further ahead than the capacity is an empty bucket. Any thread, without a
+/// lock.
 final class TokenBucket: Sendable {
     /// In nanoseconds of `EventLoop.now`; the past for a full bucket.
     private let fullAt = Atomic<Int64>(0)

@@ -1,9 +1,9 @@
+import Domain
 import EventLoop
 import Glibc
 import HTTP2
 import RPC
 import RPCServer
-import Domain
 import TrellisAPI
 
 /// What `/metrics` shows.

@@ -271,8 +271,8 @@ struct Settings: Sendable {
                 name: "rate-share",
                 placeholder: "N",
                 defaultText: "1",
-                help: "By how many servers the rates of the tenants' plans are shared, from 1 to 1000: each server counts for"
-                    + " itself, and lets this part of a rate through."
+                help: "By how many servers the rates of the tenants' plans are shared, from 1 to 1000: each server"
+                    + " counts for itself, and lets this part of a rate through."
             ),
             defaultValue: 1,
             read: Value.integer(1...1000)
@@ -282,8 +282,9 @@ struct Settings: Sendable {
                 name: "credential-calls-per-address",
                 placeholder: "N",
                 defaultText: "2",
-                help: "Calls a second by which a credential can be guessed, such as signing in, of one address (a /64 network of"
-                    + " IPv6), and ten times as many at once, from 1 to 1000; 0 is any number, and right behind a balancer."
+                help: "Calls a second by which a credential can be guessed, such as signing in, of one address (a /64"
+                    + " network of IPv6), and ten times as many at once, from 1 to 1000; 0 is any number, and right behind"
+                    + " a balancer."
             ),
             defaultValue: 2,
             read: Value.integer(0...1000)
