@@ -1,6 +1,7 @@
 import Domain
 import EventLoop
 import Primitives
+import Protobuf
 import TestSupport
 import Testing
 

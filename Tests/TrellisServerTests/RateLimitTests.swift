@@ -3,6 +3,7 @@ import Primitives
 import Protobuf
 import RPC
 import RPCClient
+import TestSupport
 import Testing
 import TrellisAPI
 
@@ -145,6 +146,27 @@ struct RateLimitTests {
             #expect(moved.plan == "enterprise" && moved.etag != tenant.etag)
             try await server.accessSettles()
             for _ in 0..<20 { #expect(await outcome() == nil) }
+        }
+    }
+
+    @Test("who guesses at credentials is held up by address, whatever they guess at, and nobody who has one is")
+    func addresses() async throws {
+        try await withDatabase { database in
+            let server = try await TestServer(on: database, credentialCallsPerAddress: 1)
+            let (_, key) = try await server.tenant("acme")
+            var refusals: [RPCError] = []
+            for index in 0..<25 {
+                let guess = SignInRequest(email: "\(index)@example.com", password: "not the right one")
+                let refused = try #require(await server.refusal("SignIn", guess))
+                if refused.code == .resourceExhausted { refusals.append(refused) }
+                #expect(await TenantLifeTests.reason(server, "WhoAmI", WhoAmIRequest(), key) == nil)
+            }
+            // Ten at once, and one more a second.
+            #expect(refusals.count > 0 && refusals.count <= 15)
+            let refused = try #require(refusals.first)
+            #expect(refused.reason == "RATE_LIMITED")
+            #expect(try refused.detail(QuotaFailure.self)?.violations.first?.subject == "addresses/127.0.0.1")
+            await server.stop()
         }
     }
 

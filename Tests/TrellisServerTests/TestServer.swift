@@ -30,6 +30,7 @@ final class TestServer: Sendable {
         platformKey: String = Server.newPlatformKey(),
         loops: Int = 2,
         credentials: CredentialSettings = .cheap,
+        credentialCallsPerAddress: Int = 0,
         log: Logger? = nil
     ) async throws {
         self.database = database
@@ -44,7 +45,7 @@ final class TestServer: Sendable {
         options.admin = ("127.0.0.1", 0)
         options.platformKey = platformKey
         // All tests have one address.
-        options.credentialCallsPerAddress = 0
+        options.credentialCallsPerAddress = credentialCallsPerAddress
         options.credentials = credentials
         var log = log ?? Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         if ProcessInfo.processInfo.environment["TRELLIS_TEST_LOG"] != nil {

@@ -1,4 +1,4 @@
-internal import Postgres
+package import Postgres
 public import Primitives
 
 /// Why nobody of a tenant is let in.
@@ -48,8 +48,13 @@ extension Work {
 
     /// Waits for the writes that work for a tenant or a site, and keeps those that come later waiting until the
     /// transaction ends: to be called before its state is read and changed.
-    public func fenceOff(_ id: UUID) async throws {
-        _ = try await transaction.run(FenceAlone(key: id.fence))
+    public func fenceOff(_ id: UUID) async throws { try await transaction.fenceOff(id) }
+}
+
+extension Transaction {
+    /// Takes the fence of a tenant or a site alone, until the transaction ends.
+    package func fenceOff(_ id: UUID) async throws(PostgresError) {
+        _ = try await run(FenceAlone(key: id.fence))
     }
 }
 

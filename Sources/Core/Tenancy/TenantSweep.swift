@@ -59,7 +59,9 @@ public enum TenantSweep {
         var removed: Int64 = 0
         while true {
             let step = try await database.transaction(Scope.settings(tenant: tenant)) { transaction in
-                try await transaction.run(TenantRowsPurge(count: rowsPerStep)).certain.removed
+                // One at a time: another server may have found the tenant, too, and each must see what the other left.
+                try await transaction.fenceOff(tenant)
+                return try await transaction.run(TenantRowsPurge(count: rowsPerStep)).certain.removed
             }
             guard step > 0 else { break }
             removed += step
