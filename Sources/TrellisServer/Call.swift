@@ -15,7 +15,8 @@ final class Call: Sendable {
     let services: LoopServices
     /// How many changes of who may do what in the caller's tenant were taken into account.
     let epoch: Int64
-
+    /// What the caller's calls of this class are counted by; nil when they are not.
+    let gate: RateGate?
     /// How the call is refused, once that is known and is being remembered by itself.
     let refusal: (outcome: String, reason: String)?
 
@@ -24,13 +25,15 @@ final class Call: Sendable {
         policy: RoutePolicy,
         services: LoopServices,
         epoch: Int64,
+        gate: RateGate? = nil,
         refusal: (outcome: String, reason: String)? = nil
     ) {
-        self.refusal = refusal
         self.scope = scope
         self.policy = policy
         self.services = services
         self.epoch = epoch
+        self.gate = gate
+        self.refusal = refusal
     }
 
     /// The loop's connections to PostgreSQL.

@@ -6,6 +6,7 @@ import Postgres
 import Primitives
 import RPC
 import RPCServer
+import Tenancy
 
 /// What the calls of one loop share: its part of the database's connections, its admitted callers, the policies.
 final class LoopServices: @unchecked Sendable {
@@ -19,6 +20,8 @@ final class LoopServices: @unchecked Sendable {
     let pageKey: SealingKey
     /// What personal data is kept under.
     let keyring: Keyring
+    /// How many calls may still be made, for all loops.
+    let limiter: RateLimiter
     /// What the audit trail is proven with.
     let auditKeys: AuditKeys
     let refusals = RefusalRecorder()
@@ -44,6 +47,7 @@ final class LoopServices: @unchecked Sendable {
         database: Database,
         pageKey: SealingKey,
         keyring: Keyring,
+        limiter: RateLimiter,
         credentials: SignInServices,
         epochs: AccessEpochs,
         news: AccessNews,
@@ -53,13 +57,30 @@ final class LoopServices: @unchecked Sendable {
         self.database = database
         self.pageKey = pageKey
         self.keyring = keyring
+        self.limiter = limiter
         auditKeys = AuditKeys(keyring)
         tokens = ConsistencyTokens(keyring)
         self.epochs = epochs
         self.log = log
         logLevel = log.logLevel
         self.credentials = credentials
-        doorkeeper = Doorkeeper(loop, database, AccessTokens(database, credentials.settings), news)
+        doorkeeper = Doorkeeper(loop, database, AccessTokens(database, credentials.settings), news, limiter)
+    }
+
+    /// Begins to remove the rows of a purged tenant, for which nobody waits. What a failure or a stop leaves, housekeeping
+    /// removes (``Server/removeExpired()``).
+    func sweep(_ tenant: UUID) {
+        loop.startTask { [self] in
+            do {
+                let rows = try await TenantSweep.sweep(tenant, database)
+                log.notice("removed a purged tenant", metadata: ["tenant": "\(tenant)", "rows": "\(rows)"])
+            } catch {
+                log.warning(
+                    "cannot remove a purged tenant; it is tried again",
+                    metadata: ["tenant": "\(tenant)", "error": "\(error)"]
+                )
+            }
+        }
     }
 
     /// Takes the policies of a router that holds all its methods.

@@ -24,6 +24,8 @@ struct RoutePolicy: Sendable {
     let admitsSites: Bool
     /// The permission that shows personal data as it is; empty when none is needed.
     let personalPermission: String
+    /// By which of the plan's rates calls are counted.
+    let rateClass: RateClass
     /// The method's name in logs, audit events, page tokens and outcomes: its path without the first slash.
     let method: String
 
@@ -39,6 +41,7 @@ struct RoutePolicy: Sendable {
         isAdministrative = policy.administrative
         admitsSites = policy.anySite || !policy.siteField.isEmpty
         personalPermission = policy.personalPermission
+        rateClass = policy.rateClass == .unspecified ? (isWrite ? .write : .read) : policy.rateClass
         method = String(route.path.dropFirst())
     }
 

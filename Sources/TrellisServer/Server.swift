@@ -36,6 +36,11 @@ public struct ServerOptions: Sendable {
     public var encryptionKey: [UInt8]
     /// What callers may do.
     public var limits = ServerLimits()
+    /// By how many servers the rates of the plans are shared: each lets that part of them through.
+    public var rateShare = 1
+    /// Calls a second that can be used to guess a credential, of one address (one /64 network of IPv6), ten times as many at
+    /// once; 0 is any number.
+    public var credentialCallsPerAddress = 2
     /// How people sign in.
     public var credentials = CredentialSettings()
 
@@ -104,6 +109,7 @@ public final class Server: Sendable {
             Database(loop: $0, address: address, limits: pool, loops: loops.count, logger: log)
         }
         let table = LoopTable()
+        let limiter = RateLimiter(share: options.rateShare, perAddress: options.credentialCallsPerAddress)
         // Kept as they come, so that what had begun is stopped when the rest cannot start.
         state.withLock { ($0.databases, $0.table) = (databases, table) }
         let first = databases[0]
@@ -128,6 +134,7 @@ public final class Server: Sendable {
                     database: database,
                     pageKey: pageKey,
                     keyring: keyring,
+                    limiter: limiter,
                     credentials: credentials,
                     epochs: epochs,
                     news: news[index],
@@ -165,13 +172,14 @@ public final class Server: Sendable {
         admin?.start()
         health.setAll(.serving, services: table.all.first?.serviceNames ?? [])
         let housekeeping = await loops[0].run { [self, loop = loops[0]] in
-            [
-                loop.startTask { await self.keepHouse(on: loop, every: Self.outcomesInterval, self.forgetOldOutcomes) },
-                loop.startTask {
-                    await self.keepHouse(on: loop, every: Self.outcomesInterval, self.forgetOldCredentials)
-                }, loop.startTask { await self.keepHouse(on: loop, every: Self.outcomesInterval, self.keepAuditTrail) },
-                loop.startTask { await self.keepHouse(on: loop, every: Self.usesInterval, self.noteUses) },
+            let chores: [(Duration, @Sendable () async throws -> Void)] = [
+                (Self.housekeepingInterval, self.removeExpired), (Self.housekeepingInterval, self.forgetOldOutcomes),
+                (Self.housekeepingInterval, self.forgetOldCredentials),
+                (Self.housekeepingInterval, self.keepAuditTrail), (Self.usesInterval, self.noteUses),
             ]
+            return chores.map { interval, work in
+                loop.startTask { await self.keepHouse(on: loop, every: interval, work) }
+            }
         }
         let sealer = AuditSealer(table, log)
         let sealing = await loops[0].run { [loop = loops[0]] in loop.startTask { await sealer.run(on: loop) } }
@@ -211,6 +219,10 @@ public final class Server: Sendable {
         configuration.convertError = { error, context in
             let reply = ErrorReply(error)
             let services = table[context.loop]
+            if let refusal = error as? RateRefusal {
+                services.metrics.refused(refusal)
+                refusal.write(to: &context.trailers)
+            }
             services.refusals.note(reply, context, services.policies[context.route.index])
             if reply.isFault { Faults.report(error, context, services.log) }
             return reply.rpcError(requestID: context.requestID)
@@ -221,7 +233,7 @@ public final class Server: Sendable {
     // MARK: Housekeeping
 
     /// How often what has become too old is deleted.
-    static let outcomesInterval = Duration.seconds(3600)
+    static let housekeepingInterval = Duration.seconds(3600)
 
     /// Deletes the outcomes of writes that are a day old, of all tenants.
     func forgetOldOutcomes() async throws {
@@ -230,6 +242,20 @@ public final class Server: Sendable {
             try await part.database.run(IdempotencyPurge(), Scope.platformSettings)
         }
         log.debug("forgot old outcomes of writes", metadata: ["count": "\(count)"])
+    }
+
+    /// Removes what has been deleted for good: purges tenants whose time to be restored is over, and removes what is left of
+    /// purged tenants, and sites whose time is over.
+    func removeExpired() async throws {
+        guard let part = state.withLock({ $0.table }).all.first else { return }
+        try await part.loop.run {
+            let (database, keyring) = (part.database, part.keyring)
+            for tenant in try await TenantSweep.expired(database) {
+                try await TenantSweep.purge(tenant, database, keyring)
+            }
+            for tenant in try await TenantSweep.unswept(database) { part.sweep(tenant) }
+            try await TenantSweep.removeSites(database)
+        }
     }
 
     /// Deletes what credentials leave behind, of all tenants.
@@ -286,13 +312,12 @@ public final class Server: Sendable {
     ) async {
         while !Task.isCancelled {
             do {
-                try await loop.sleep(for: interval)
                 try await work()
-            } catch is CancellationError {
-                return
             } catch {
+                guard !Task.isCancelled else { return }
                 log.warning("housekeeping failed", metadata: ["error": "\(error)"])
             }
+            do { try await loop.sleep(for: interval) } catch { return }
         }
     }
 
@@ -340,14 +365,17 @@ public final class Server: Sendable {
     private func metrics() async -> String {
         let (table, rpc, started) = state.withLock { ($0.table, $0.rpc, $0.started) }
         var calls: [CallMetrics.MethodCounts] = []
+        var rateRefusals: [RateRefusal.Label: Int] = [:]
         for part in table.all {
-            let counts = await part.loop.run { part.metrics.counts }
+            let (counts, refused) = await part.loop.run { (part.metrics.counts, part.metrics.rateRefusals) }
+            rateRefusals.merge(refused, uniquingKeysWith: +)
             if calls.isEmpty { calls = counts } else { for index in calls.indices { calls[index].add(counts[index]) } }
         }
         return ServerMetrics(
             counts: rpc?.counts() ?? ServerCounts(),
             methods: table.all.first?.methods ?? [],
             calls: calls,
+            rateRefusals: rateRefusals,
             started: started
         ).text()
     }

@@ -15,6 +15,7 @@ enum Services {
     static func register(in router: Router, health: Health, _ table: LoopTable) {
         router.register(tenancy: TenancyHandlers())
         router.register(access: AccessHandlers())
+        router.register(plan: PlanHandlers())
         router.register(endUser: EndUserHandlers())
         router.register(credential: CredentialHandlers(table: table))
         router.register(admission: AdmissionHandlers())

@@ -119,6 +119,8 @@ final class Serve: @unchecked Sendable {  // confined to the main loop once that
         options.pool = configuration.poolLimits
         options.credentials = configuration.credentials
         options.limits = configuration.limits
+        options.rateShare = configuration.rateShare
+        options.credentialCallsPerAddress = configuration.credentialCallsPerAddress
         options.platformKey = credentials.platformKey
         options.security = tls
         let server = Server(options, group: group, log: log)

@@ -239,7 +239,7 @@ struct AccessTests {
             )
             #expect(keys.apiKeys.isEmpty)
             let sites: ListSitesResponse = try await server.call("ListSites", ListSitesRequest(), beta)
-            #expect(sites.sites.isEmpty)
+            #expect(sites.sites.map(\.displayName) == ["Main"])
             #expect(try await server.call("GetSite", GetSiteRequest(id: site.id), alpha, as: Site.self) == site)
             _ = try await server.call("WhoAmI", WhoAmIRequest(), key.secret, as: WhoAmIResponse.self)
         }

@@ -78,7 +78,7 @@ struct ServerTests {
                 ListSitesRequest(pageToken: page.nextPageToken),
                 key
             )
-            #expect(next.sites.map(\.displayName) == ["b"])
+            #expect(next.sites.map(\.displayName) == ["a", "b"])
             for server in servers { await server.stop() }
         }
     }

@@ -34,6 +34,7 @@ final class TestServer: Sendable {
         platformKey: String = Server.newPlatformKey(),
         loops: Int = 2,
         credentials: CredentialSettings = .cheap,
+        credentialCallsPerAddress: Int = 0,
         log: Logger? = nil,
         security: (server: any ServerTransportSecurity, client: any ClientTransportSecurity)? = nil
     ) async throws {
@@ -48,6 +49,8 @@ final class TestServer: Sendable {
         )
         options.admin = ("127.0.0.1", 0)
         options.platformKey = platformKey
+        // All tests have one address.
+        options.credentialCallsPerAddress = credentialCallsPerAddress
         options.credentials = credentials
         options.security = security?.server
         var log = log ?? Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -125,11 +128,11 @@ final class TestServer: Sendable {
         return try await channel.unaryResponse("/\(service)/\(method)", request, options)
     }
 
-    /// Makes a tenant and its administrator key.
-    func tenant(_ slug: String) async throws -> (tenant: Tenant, key: String) {
+    /// Makes a tenant, by default on the plan whose rates no test reaches, and its administrator key.
+    func tenant(_ slug: String, plan: String = "enterprise") async throws -> (tenant: Tenant, key: String) {
         let tenant: Tenant = try await call(
             "CreateTenant",
-            CreateTenantRequest(slug: slug, displayName: slug),
+            CreateTenantRequest(slug: slug, displayName: slug, plan: plan),
             platformKey
         )
         let key: ApiKey = try await call(
@@ -159,6 +162,9 @@ final class TestServer: Sendable {
         let key: ApiKey = try await call("CreateApiKey", request, admin)
         return (user, key.secret)
     }
+
+    /// Waits until no loop remembers callers as they were before the last change.
+    func accessSettles() async throws { try await Task.sleep(for: Admission.lease) }
 
     /// Asks the admin port.
     func admin(_ path: String) async throws -> (status: Int, body: String) {

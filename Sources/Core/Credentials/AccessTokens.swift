@@ -34,10 +34,11 @@ public final class AccessTokens: @unchecked Sendable {
         public let epoch: Int64
         /// The networks from which the tenant is administered; none: from everywhere.
         public let networks: [String]
+        /// How the tenant stands.
+        public let standing: TenantStanding
     }
 
-    /// Lets the session of a token in. Nil when the session has ended, or its
-    /// user or tenant is not let in. On the database's loop.
+    /// Lets the session of a token in. Nil when the session has ended, or its user is not let in. On the database's loop.
     ///
     /// Throws ``DomainError/unauthenticated(_:)`` or `PostgresError`.
     public func admit(
@@ -45,9 +46,10 @@ public final class AccessTokens: @unchecked Sendable {
         _ catalogue: PermissionCatalogue
     ) async throws -> Admitted? {
         let claims = try await claims(of: token)
-        let (found, roles) = try await database.run(
+        let (found, roles, tenantRows) = try await database.run(
             SessionCredential(tenantID: claims.tenant, sessionID: claims.session, userID: claims.user),
             UserGrants(tenantID: claims.tenant, userID: claims.user),
+            TenantAdmission(tenantID: claims.tenant),
             settings: Scope.settings(tenant: claims.tenant)
         )
         guard let found else { return nil }
@@ -61,7 +63,8 @@ public final class AccessTokens: @unchecked Sendable {
             scope: scope,
             expires: Instant(microseconds: end * 1_000_000),
             epoch: found.epoch,
-            networks: found.networks
+            networks: found.networks,
+            standing: TenantStanding(tenantRows)
         )
     }
 

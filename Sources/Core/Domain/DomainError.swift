@@ -29,6 +29,8 @@ public enum DomainError: Error, Equatable, Sendable {
     case addressNotAllowed(String)
     /// The caller asked to give away permissions that it does not hold itself.
     case escalation(permissions: [String])
+    /// Nobody of the caller's tenant is let in.
+    case tenantClosed(TenantClosure)
     /// A limit of the tenant or of the server was reached.
     case resourceExhausted(Exhaustion)
 
@@ -124,6 +126,8 @@ extension DomainError {
         case .addressNotAllowed: "ADDRESS_NOT_ALLOWED"
         case .wrongCredentialKind: "WRONG_CREDENTIAL_KIND"
         case .escalation: "PERMISSION_ESCALATION"
+        case .tenantClosed(.suspended): "TENANT_SUSPENDED"
+        case .tenantClosed(.deleted), .tenantClosed(.purged): "TENANT_DELETED"
         case .resourceExhausted(let exhaustion): exhaustion.reason
         }
     }
@@ -170,6 +174,10 @@ extension DomainError {
             "this needs the platform's credential"
         case .escalation(let permissions):
             "nobody can give away permissions that they do not hold there: \(permissions.joined(separator: ", "))"
+        case .tenantClosed(.suspended):
+            "the tenant is suspended, and nobody of it is let in: ask whoever runs this platform"
+        case .tenantClosed(.deleted), .tenantClosed(.purged):
+            "the tenant is deleted, and nobody of it is let in: ask whoever runs this platform"
         case .resourceExhausted(let exhaustion):
             exhaustion.description
         }

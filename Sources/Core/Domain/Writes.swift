@@ -79,6 +79,13 @@ public struct Work {
         effects.access[tenant] = bumped.certain.epoch
     }
 
+    /// Says so of many tenants at once, as a change of what they are all on does.
+    public func changesAccess(of tenants: [UUID]) async throws {
+        for row in try await transaction.run(AccessEpochBumpMany(tenants: tenants)) {
+            effects.access[row.tenantID] = row.epoch
+        }
+    }
+
     /// Makes the key of somebody whom personal data will be kept about.
     public func makeSubject(_ id: UUID) async throws -> SubjectKey {
         concerns(id)
@@ -166,6 +173,7 @@ extension Work {
         _ call: WriteCall,
         _ body: (Work) async throws -> Response
     ) async throws -> Written<Response> {
+        try await requireOpenTenant()
         let outcome = request.requestID.isEmpty ? nil : Outcome(request, call)
         if let outcome, let earlier: Response = try await outcome.claim(transaction) {
             return Written(response: earlier, access: [:], isReplay: true)

@@ -16,6 +16,8 @@ public enum Admission {
         public let addresses: AllowedAddresses?
         /// Whose use is to be noted; nil for none's.
         public let use: CredentialUse?
+        /// How the tenant stands.
+        public let standing: TenantStanding
 
         /// Takes the parts.
         public init(
@@ -23,13 +25,15 @@ public enum Admission {
             expires: Instant?,
             epoch: Int64,
             addresses: AllowedAddresses?,
-            use: CredentialUse?
+            use: CredentialUse?,
+            standing: TenantStanding
         ) {
             self.scope = scope
             self.expires = expires
             self.epoch = epoch
             self.addresses = addresses
             self.use = use
+            self.standing = standing
         }
     }
 
@@ -50,11 +54,19 @@ public enum Admission {
             else { return nil }
             let grants = Grants(tenant: PermissionSet(["*"]))
             let scope = Scope(tenant: .zero, actor: .platform(key: credential.key), grants: grants)
-            return Admitted(scope: scope, expires: nil, epoch: row.epoch, addresses: nil, use: nil)
+            return Admitted(
+                scope: scope,
+                expires: nil,
+                epoch: row.epoch,
+                addresses: nil,
+                use: nil,
+                standing: .platform
+            )
         case .tenant(let tenant):
-            let (found, roles) = try await database.run(
+            let (found, roles, tenantRows) = try await database.run(
                 ApiKeyCredential(tenantID: tenant, apiKeyID: credential.key),
                 ApiKeyUserGrants(tenantID: tenant, apiKeyID: credential.key),
+                TenantAdmission(tenantID: tenant),
                 settings: Scope.settings(tenant: tenant)
             )
             guard let row = found, let validity = row.validity(of: credential.hash) else { return nil }
@@ -68,7 +80,8 @@ public enum Admission {
                 expires: validity.end,
                 epoch: row.epoch,
                 addresses: AllowedAddresses(stored: row.networks),
-                use: CredentialUse(kind: .apiKey, tenant: tenant, id: credential.key)
+                use: CredentialUse(kind: .apiKey, tenant: tenant, id: credential.key),
+                standing: TenantStanding(tenantRows)
             )
         }
     }
@@ -93,7 +106,13 @@ public enum Admission {
             expires: nil,
             epoch: row.epoch,
             addresses: AllowedAddresses(stored: row.networks),
-            use: CredentialUse(kind: .servicePrincipal, tenant: row.tenantID, id: row.servicePrincipalID)
+            use: CredentialUse(kind: .servicePrincipal, tenant: row.tenantID, id: row.servicePrincipalID),
+            standing: TenantStanding(
+                try await database.run(
+                    TenantAdmission(tenantID: row.tenantID),
+                    Scope.settings(tenant: row.tenantID)
+                )
+            )
         )
     }
 

@@ -35,8 +35,10 @@ public enum ApiKeys {
 
     /// Makes an administrator key of a tenant, as the platform.
     public static func issue(_ request: IssueTenantKeyRequest, _ work: Work) async throws -> ApiKey {
-        try await insert(
-            tenant: try UUID(request.tenantID, field: "tenant_id"),
+        let tenant = try UUID(request.tenantID, field: "tenant_id")
+        try await Tenants.requireOpen(tenant, work)
+        return try await insert(
+            tenant: tenant,
             displayName: request.displayName,
             permissions: ["*"],
             sites: [],

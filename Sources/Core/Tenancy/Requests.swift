@@ -3,6 +3,7 @@ public import Domain
 public import TrellisAPI
 
 extension ListTenantsRequest: PagedRequest {}
+extension ListPlansRequest: PagedRequest {}
 extension ListSitesRequest: PagedRequest {}
 extension ListUsersRequest: PagedRequest {}
 extension ListApiKeysRequest: PagedRequest {}
@@ -11,9 +12,22 @@ extension ListRolesRequest: PagedRequest {}
 extension ListRoleAssignmentsRequest: PagedRequest {}
 extension ListServicePrincipalsRequest: PagedRequest {}
 extension CreateTenantRequest: WriteRequest {}
+extension UpdateTenantRequest: WriteRequest {}
+extension UpdateOwnTenantRequest: WriteRequest {}
+extension SetTenantPlanRequest: WriteRequest {}
+extension SuspendTenantRequest: WriteRequest {}
+extension ResumeTenantRequest: WriteRequest {}
+extension DeleteTenantRequest: WriteRequest {}
+extension UndeleteTenantRequest: WriteRequest {}
+extension PurgeTenantRequest: WriteRequest {}
+extension SetPlanRatesRequest: WriteRequest {}
 extension IssueTenantKeyRequest: WriteRequest {}
 extension CreateSiteRequest: WriteRequest {}
 extension UpdateSiteRequest: WriteRequest {}
+extension ArchiveSiteRequest: WriteRequest {}
+extension UnarchiveSiteRequest: WriteRequest {}
+extension DeleteSiteRequest: WriteRequest {}
+extension UndeleteSiteRequest: WriteRequest {}
 extension CreateUserRequest: WriteRequest {}
 extension UpdateUserRequest: WriteRequest {}
 extension SuspendUserRequest: WriteRequest {}

@@ -4008,6 +4008,315 @@ extension UndeleteEndUserRequest: ValidatedMessage {
     }
 }
 
+/// What a tenant is on.
+public struct Plan: GeneratedMessage {
+    /// The plan's short name, such as "starter", "pro" or "enterprise".
+    public var plan: String = ""
+    /// The name shown to people.
+    public var displayName: String = ""
+    /// The rates, one for each class of RPCs.
+    public var rates: [PlanRate] = []
+    /// When the plan was made.
+    public var createTime: Timestamp? = nil
+    /// When the plan was last changed.
+    public var updateTime: Timestamp? = nil
+    /// The version of the plan; SetPlanRates refuses a stale one.
+    public var etag: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        plan: String = "",
+        displayName: String = "",
+        rates: [PlanRate] = [],
+        createTime: Timestamp? = nil,
+        updateTime: Timestamp? = nil,
+        etag: String = ""
+    ) {
+        self.plan = plan
+        self.displayName = displayName
+        self.rates = rates
+        self.createTime = createTime
+        self.updateTime = updateTime
+        self.etag = etag
+    }
+}
+
+/// How many calls of one class may be made.
+public struct PlanRate: GeneratedMessage {
+    /// The class.
+    public var rateClass: RateClass = .unspecified
+    /// Calls a second of all of a tenant's credentials together, in the long run.
+    public var tenantPerSecond: Int32 = 0
+    /// Calls at once of all of a tenant's credentials together.
+    public var tenantBurst: Int32 = 0
+    /// Calls a second of one credential, in the long run.
+    public var credentialPerSecond: Int32 = 0
+    /// Calls at once of one credential.
+    public var credentialBurst: Int32 = 0
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        rateClass: RateClass = .unspecified,
+        tenantPerSecond: Int32 = 0,
+        tenantBurst: Int32 = 0,
+        credentialPerSecond: Int32 = 0,
+        credentialBurst: Int32 = 0
+    ) {
+        self.rateClass = rateClass
+        self.tenantPerSecond = tenantPerSecond
+        self.tenantBurst = tenantBurst
+        self.credentialPerSecond = credentialPerSecond
+        self.credentialBurst = credentialBurst
+    }
+}
+
+/// The request of GetPlan.
+public struct GetPlanRequest: GeneratedMessage {
+    /// The plan's short name.
+    public var plan: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        plan: String = ""
+    ) {
+        self.plan = plan
+    }
+}
+
+/// The request of ListPlans.
+public struct ListPlansRequest: GeneratedMessage {
+    /// The greatest number of plans to return; 0 is 50, more than 1,000 is 1,000.
+    public var pageSize: Int32 = 0
+    /// The next_page_token of the page before; empty for the first.
+    public var pageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        pageSize: Int32 = 0,
+        pageToken: String = ""
+    ) {
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// The answer of ListPlans.
+public struct ListPlansResponse: GeneratedMessage {
+    /// The plans of this page.
+    public var plans: [Plan] = []
+    /// The page_token of the next page; empty at the end.
+    public var nextPageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        plans: [Plan] = [],
+        nextPageToken: String = ""
+    ) {
+        self.plans = plans
+        self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of SetPlanRates.
+public struct SetPlanRatesRequest: GeneratedMessage {
+    /// The plan's short name.
+    public var plan: String = ""
+    /// The rates to set, at most one for each class.
+    public var rates: [PlanRate] = []
+    /// The etag of the plan as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions of tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        plan: String = "",
+        rates: [PlanRate] = [],
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.plan = plan
+        self.rates = rates
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+extension Plan {
+    public static var fullName: String { "trellis.tenancy.v1.Plan" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__plan__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Plan.self)
+        self.plan = CReading.text(c.pointee.plan)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.rates = CReading.messages(c.pointee.n_rates, c.pointee.rates)
+        self.createTime = CReading.message(c.pointee.create_time)
+        self.updateTime = CReading.message(c.pointee.update_time)
+        self.etag = CReading.text(c.pointee.etag)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Plan.self)
+        if !plan.isEmpty { c.pointee.plan = arena.text(plan) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        (c.pointee.n_rates, c.pointee.rates) = arena.messages(rates)
+        c.pointee.create_time = arena.message(createTime)
+        c.pointee.update_time = arena.message(updateTime)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+    }
+}
+
+extension PlanRate {
+    public static var fullName: String { "trellis.tenancy.v1.PlanRate" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__plan_rate__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__PlanRate.self)
+        self.rateClass = CReading.value(c.pointee.rate_class)
+        self.tenantPerSecond = c.pointee.tenant_per_second
+        self.tenantBurst = c.pointee.tenant_burst
+        self.credentialPerSecond = c.pointee.credential_per_second
+        self.credentialBurst = c.pointee.credential_burst
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__PlanRate.self)
+        c.pointee.rate_class = .init(UInt32(bitPattern: rateClass.rawValue))
+        c.pointee.tenant_per_second = tenantPerSecond
+        c.pointee.tenant_burst = tenantBurst
+        c.pointee.credential_per_second = credentialPerSecond
+        c.pointee.credential_burst = credentialBurst
+    }
+}
+
+extension PlanRate: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.value("rate_class", rateClass, required: true)
+        check.number("tenant_per_second", tenantPerSecond, minimum: 1, maximum: 1000000)
+        check.number("tenant_burst", tenantBurst, minimum: 1, maximum: 1000000)
+        check.number("credential_per_second", credentialPerSecond, minimum: 1, maximum: 1000000)
+        check.number("credential_burst", credentialBurst, minimum: 1, maximum: 1000000)
+    }
+}
+
+extension GetPlanRequest {
+    public static var fullName: String { "trellis.tenancy.v1.GetPlanRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__get_plan_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__GetPlanRequest.self)
+        self.plan = CReading.text(c.pointee.plan)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__GetPlanRequest.self)
+        if !plan.isEmpty { c.pointee.plan = arena.text(plan) }
+    }
+}
+
+extension GetPlanRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("plan", plan, required: true, format: .slug)
+    }
+}
+
+extension ListPlansRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListPlansRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_plans_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListPlansRequest.self)
+        self.pageSize = c.pointee.page_size
+        self.pageToken = CReading.text(c.pointee.page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListPlansRequest.self)
+        c.pointee.page_size = pageSize
+        if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
+    }
+}
+
+extension ListPlansRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.number("page_size", pageSize, minimum: 0)
+        check.text("page_token", pageToken, maximum: 2048)
+    }
+}
+
+extension ListPlansResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListPlansResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_plans_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListPlansResponse.self)
+        self.plans = CReading.messages(c.pointee.n_plans, c.pointee.plans)
+        self.nextPageToken = CReading.text(c.pointee.next_page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListPlansResponse.self)
+        (c.pointee.n_plans, c.pointee.plans) = arena.messages(plans)
+        if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension SetPlanRatesRequest {
+    public static var fullName: String { "trellis.tenancy.v1.SetPlanRatesRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__set_plan_rates_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SetPlanRatesRequest.self)
+        self.plan = CReading.text(c.pointee.plan)
+        self.rates = CReading.messages(c.pointee.n_rates, c.pointee.rates)
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SetPlanRatesRequest.self)
+        if !plan.isEmpty { c.pointee.plan = arena.text(plan) }
+        (c.pointee.n_rates, c.pointee.rates) = arena.messages(rates)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension SetPlanRatesRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("plan", plan, required: true, format: .slug)
+        check.count("rates", rates.count, required: true, maximum: 4)
+        check.messages("rates", rates)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
 /// The kinds of caller.
 public enum PrincipalKind: GeneratedEnum {
     /// Never returned.
@@ -4070,6 +4379,22 @@ public struct Tenant: GeneratedMessage {
     public var industry: String = ""
     /// When the tenant was made.
     public var createTime: Timestamp? = nil
+    /// The plan that the tenant is on, such as "starter".
+    public var plan: String = ""
+    /// Where the tenant is in its life.
+    public var state: Tenant.State = .unspecified
+    /// The tenant's settings: JSON text whose top level is an object.
+    public var settingsJSON: String = ""
+    /// When the tenant was last changed.
+    public var updateTime: Timestamp? = nil
+    /// When the tenant was suspended; absent when it is not.
+    public var suspendTime: Timestamp? = nil
+    /// When the tenant was deleted; absent when it was not.
+    public var deleteTime: Timestamp? = nil
+    /// Until when a deleted tenant can be restored; when a purged one was purged.
+    public var purgeTime: Timestamp? = nil
+    /// The version of the tenant; UpdateTenant refuses a stale one.
+    public var etag: String = ""
 
     /// A message with every field at its default.
     public init() {}
@@ -4080,13 +4405,84 @@ public struct Tenant: GeneratedMessage {
         slug: String = "",
         displayName: String = "",
         industry: String = "",
-        createTime: Timestamp? = nil
+        createTime: Timestamp? = nil,
+        plan: String = "",
+        state: Tenant.State = .unspecified,
+        settingsJSON: String = "",
+        updateTime: Timestamp? = nil,
+        suspendTime: Timestamp? = nil,
+        deleteTime: Timestamp? = nil,
+        purgeTime: Timestamp? = nil,
+        etag: String = ""
     ) {
         self.id = id
         self.slug = slug
         self.displayName = displayName
         self.industry = industry
         self.createTime = createTime
+        self.plan = plan
+        self.state = state
+        self.settingsJSON = settingsJSON
+        self.updateTime = updateTime
+        self.suspendTime = suspendTime
+        self.deleteTime = deleteTime
+        self.purgeTime = purgeTime
+        self.etag = etag
+    }
+
+    /// Where a tenant is in its life.
+    public enum State: GeneratedEnum {
+        /// Never returned; as a filter, all that are not deleted.
+        case unspecified
+        /// Its people and programs are let in.
+        case active
+        /// They are not, until it is resumed.
+        case suspended
+        /// They are not, and it is purged at its purge_time unless it is restored before.
+        case deleted
+        /// Its data is gone; what is left is its audit trail, and that it was.
+        case purged
+        /// A number that this version has no name for.
+        case unrecognized(Int32)
+
+        /// The value of that number.
+        public init(rawValue: Int32) {
+            switch rawValue {
+            case 0: self = .unspecified
+            case 1: self = .active
+            case 2: self = .suspended
+            case 3: self = .deleted
+            case 4: self = .purged
+            default: self = .unrecognized(rawValue)
+            }
+        }
+
+        /// The number on the wire.
+        public var rawValue: Int32 {
+            switch self {
+            case .unspecified: 0
+            case .active: 1
+            case .suspended: 2
+            case .deleted: 3
+            case .purged: 4
+            case .unrecognized(let number): number
+            }
+        }
+
+        /// The name in the proto file; nil for a number that has none.
+        public var protoName: String? {
+            switch self {
+            case .unspecified: "STATE_UNSPECIFIED"
+            case .active: "STATE_ACTIVE"
+            case .suspended: "STATE_SUSPENDED"
+            case .deleted: "STATE_DELETED"
+            case .purged: "STATE_PURGED"
+            case .unrecognized: nil
+            }
+        }
+
+        /// The named values, in the order of the proto file.
+        public static let knownCases: [Self] = [.unspecified, .active, .suspended, .deleted, .purged]
     }
 }
 
@@ -4106,6 +4502,12 @@ public struct Site: GeneratedMessage {
     public var updateTime: Timestamp? = nil
     /// The version of the site; UpdateSite refuses a stale one.
     public var etag: String = ""
+    /// Since when the site is archived; absent when it is not.
+    public var archiveTime: Timestamp? = nil
+    /// When the site was deleted; absent when it was not.
+    public var deleteTime: Timestamp? = nil
+    /// Until when a deleted site can be restored.
+    public var purgeTime: Timestamp? = nil
 
     /// A message with every field at its default.
     public init() {}
@@ -4118,7 +4520,10 @@ public struct Site: GeneratedMessage {
         timeZone: String = "",
         createTime: Timestamp? = nil,
         updateTime: Timestamp? = nil,
-        etag: String = ""
+        etag: String = "",
+        archiveTime: Timestamp? = nil,
+        deleteTime: Timestamp? = nil,
+        purgeTime: Timestamp? = nil
     ) {
         self.id = id
         self.displayName = displayName
@@ -4127,6 +4532,9 @@ public struct Site: GeneratedMessage {
         self.createTime = createTime
         self.updateTime = updateTime
         self.etag = etag
+        self.archiveTime = archiveTime
+        self.deleteTime = deleteTime
+        self.purgeTime = purgeTime
     }
 }
 
@@ -4376,6 +4784,8 @@ public struct CreateTenantRequest: GeneratedMessage {
     public var displayName: String = ""
     /// What the tenant does, such as "restaurant", "retail" or "healthcare".
     public var industry: String = ""
+    /// The short name of the plan that the tenant is on; empty is "starter".
+    public var plan: String = ""
     /// Makes the call safe to repeat: see the conventions above.
     public var requestID: String = ""
 
@@ -4387,11 +4797,13 @@ public struct CreateTenantRequest: GeneratedMessage {
         slug: String = "",
         displayName: String = "",
         industry: String = "",
+        plan: String = "",
         requestID: String = ""
     ) {
         self.slug = slug
         self.displayName = displayName
         self.industry = industry
+        self.plan = plan
         self.requestID = requestID
     }
 }
@@ -4414,6 +4826,10 @@ public struct GetTenantRequest: GeneratedMessage {
 
 /// The request of ListTenants.
 public struct ListTenantsRequest: GeneratedMessage {
+    /// Only the tenants in this state.
+    public var state: Tenant.State = .unspecified
+    /// Whether to return deleted and purged tenants too.
+    public var showDeleted: Bool = false
     /// The greatest number of tenants to return; 0 is 50, more than 1,000 is 1,000.
     public var pageSize: Int32 = 0
     /// The next_page_token of the page before; empty for the first.
@@ -4424,9 +4840,13 @@ public struct ListTenantsRequest: GeneratedMessage {
 
     /// A message of the given fields.
     public init(
+        state: Tenant.State = .unspecified,
+        showDeleted: Bool = false,
         pageSize: Int32 = 0,
         pageToken: String = ""
     ) {
+        self.state = state
+        self.showDeleted = showDeleted
         self.pageSize = pageSize
         self.pageToken = pageToken
     }
@@ -4449,6 +4869,229 @@ public struct ListTenantsResponse: GeneratedMessage {
     ) {
         self.tenants = tenants
         self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of UpdateTenant.
+public struct UpdateTenantRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// The new name; it cannot be made empty.
+    public var displayName: String = ""
+    /// What the tenant does, such as "restaurant", "retail" or "healthcare".
+    public var industry: String = ""
+    /// The new settings, whole: JSON text whose top level is an object; empty is "{}".
+    public var settingsJSON: String = ""
+    /// The etag of the tenant as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// The fields to set: display_name, industry, settings_json. Absent: those that are not empty. "*": all of them.
+    public var updateMask: FieldMask? = nil
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        displayName: String = "",
+        industry: String = "",
+        settingsJSON: String = "",
+        etag: String = "",
+        updateMask: FieldMask? = nil,
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.displayName = displayName
+        self.industry = industry
+        self.settingsJSON = settingsJSON
+        self.etag = etag
+        self.updateMask = updateMask
+        self.requestID = requestID
+    }
+}
+
+/// The request of SetTenantPlan.
+public struct SetTenantPlanRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// The plan's short name.
+    public var plan: String = ""
+    /// The etag of the tenant as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        plan: String = "",
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.plan = plan
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+/// The request of SuspendTenant.
+public struct SuspendTenantRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of ResumeTenant.
+public struct ResumeTenantRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of DeleteTenant.
+public struct DeleteTenantRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// The etag of the tenant as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+/// The request of UndeleteTenant.
+public struct UndeleteTenantRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of PurgeTenant.
+public struct PurgeTenantRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// Whether to purge it before its purge_time, too.
+    public var force: Bool = false
+    /// The etag of the tenant as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        force: Bool = false,
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.force = force
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+/// The request of GetOwnTenant.
+public struct GetOwnTenantRequest: GeneratedMessage {
+
+    /// A message with every field at its default.
+    public init() {}
+}
+
+/// The request of UpdateOwnTenant.
+public struct UpdateOwnTenantRequest: GeneratedMessage {
+    /// The new name; it cannot be made empty.
+    public var displayName: String = ""
+    /// What the tenant does, such as "restaurant", "retail" or "healthcare".
+    public var industry: String = ""
+    /// The new settings, whole: JSON text whose top level is an object; empty is "{}".
+    public var settingsJSON: String = ""
+    /// The etag of the tenant as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// The fields to set: display_name, industry, settings_json. Absent: those that are not empty. "*": all of them.
+    public var updateMask: FieldMask? = nil
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        displayName: String = "",
+        industry: String = "",
+        settingsJSON: String = "",
+        etag: String = "",
+        updateMask: FieldMask? = nil,
+        requestID: String = ""
+    ) {
+        self.displayName = displayName
+        self.industry = industry
+        self.settingsJSON = settingsJSON
+        self.etag = etag
+        self.updateMask = updateMask
+        self.requestID = requestID
     }
 }
 
@@ -4526,6 +5169,10 @@ public struct GetSiteRequest: GeneratedMessage {
 
 /// The request of ListSites.
 public struct ListSitesRequest: GeneratedMessage {
+    /// Whether to return deleted sites too.
+    public var showDeleted: Bool = false
+    /// Whether to return archived sites too.
+    public var showArchived: Bool = false
     /// The greatest number of sites to return; 0 is 50, more than 1,000 is 1,000.
     public var pageSize: Int32 = 0
     /// The next_page_token of the page before; empty for the first.
@@ -4536,9 +5183,13 @@ public struct ListSitesRequest: GeneratedMessage {
 
     /// A message of the given fields.
     public init(
+        showDeleted: Bool = false,
+        showArchived: Bool = false,
         pageSize: Int32 = 0,
         pageToken: String = ""
     ) {
+        self.showDeleted = showDeleted
+        self.showArchived = showArchived
         self.pageSize = pageSize
         self.pageToken = pageToken
     }
@@ -4600,6 +5251,90 @@ public struct UpdateSiteRequest: GeneratedMessage {
         self.timeZone = timeZone
         self.etag = etag
         self.updateMask = updateMask
+        self.requestID = requestID
+    }
+}
+
+/// The request of ArchiveSite.
+public struct ArchiveSiteRequest: GeneratedMessage {
+    /// The site's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of UnarchiveSite.
+public struct UnarchiveSiteRequest: GeneratedMessage {
+    /// The site's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of DeleteSite.
+public struct DeleteSiteRequest: GeneratedMessage {
+    /// The site's id.
+    public var id: String = ""
+    /// The etag of the site as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+/// The request of UndeleteSite.
+public struct UndeleteSiteRequest: GeneratedMessage {
+    /// The site's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
         self.requestID = requestID
     }
 }
@@ -5109,6 +5844,14 @@ extension Tenant {
         self.displayName = CReading.text(c.pointee.display_name)
         self.industry = CReading.text(c.pointee.industry)
         self.createTime = CReading.message(c.pointee.create_time)
+        self.plan = CReading.text(c.pointee.plan)
+        self.state = CReading.value(c.pointee.state)
+        self.settingsJSON = CReading.text(c.pointee.settings_json)
+        self.updateTime = CReading.message(c.pointee.update_time)
+        self.suspendTime = CReading.message(c.pointee.suspend_time)
+        self.deleteTime = CReading.message(c.pointee.delete_time)
+        self.purgeTime = CReading.message(c.pointee.purge_time)
+        self.etag = CReading.text(c.pointee.etag)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -5118,6 +5861,14 @@ extension Tenant {
         if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
         if !industry.isEmpty { c.pointee.industry = arena.text(industry) }
         c.pointee.create_time = arena.message(createTime)
+        if !plan.isEmpty { c.pointee.plan = arena.text(plan) }
+        c.pointee.state = .init(UInt32(bitPattern: state.rawValue))
+        if !settingsJSON.isEmpty { c.pointee.settings_json = arena.text(settingsJSON) }
+        c.pointee.update_time = arena.message(updateTime)
+        c.pointee.suspend_time = arena.message(suspendTime)
+        c.pointee.delete_time = arena.message(deleteTime)
+        c.pointee.purge_time = arena.message(purgeTime)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
     }
 }
 
@@ -5135,6 +5886,9 @@ extension Site {
         self.createTime = CReading.message(c.pointee.create_time)
         self.updateTime = CReading.message(c.pointee.update_time)
         self.etag = CReading.text(c.pointee.etag)
+        self.archiveTime = CReading.message(c.pointee.archive_time)
+        self.deleteTime = CReading.message(c.pointee.delete_time)
+        self.purgeTime = CReading.message(c.pointee.purge_time)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -5146,6 +5900,9 @@ extension Site {
         c.pointee.create_time = arena.message(createTime)
         c.pointee.update_time = arena.message(updateTime)
         if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        c.pointee.archive_time = arena.message(archiveTime)
+        c.pointee.delete_time = arena.message(deleteTime)
+        c.pointee.purge_time = arena.message(purgeTime)
     }
 }
 
@@ -5294,6 +6051,7 @@ extension CreateTenantRequest {
         self.slug = CReading.text(c.pointee.slug)
         self.displayName = CReading.text(c.pointee.display_name)
         self.industry = CReading.text(c.pointee.industry)
+        self.plan = CReading.text(c.pointee.plan)
         self.requestID = CReading.text(c.pointee.request_id)
     }
 
@@ -5302,6 +6060,7 @@ extension CreateTenantRequest {
         if !slug.isEmpty { c.pointee.slug = arena.text(slug) }
         if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
         if !industry.isEmpty { c.pointee.industry = arena.text(industry) }
+        if !plan.isEmpty { c.pointee.plan = arena.text(plan) }
         if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
     }
 }
@@ -5311,6 +6070,7 @@ extension CreateTenantRequest: ValidatedMessage {
         check.text("slug", slug, required: true, format: .slug)
         check.text("display_name", displayName, required: true, maximum: 255)
         check.text("industry", industry, maximum: 50)
+        check.text("plan", plan, format: .slug)
         check.text("request_id", requestID, format: .requestID)
     }
 }
@@ -5344,12 +6104,16 @@ extension ListTenantsRequest {
 
     public init(c raw: UnsafeRawPointer) {
         let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListTenantsRequest.self)
+        self.state = CReading.value(c.pointee.state)
+        self.showDeleted = c.pointee.show_deleted != 0
         self.pageSize = c.pointee.page_size
         self.pageToken = CReading.text(c.pointee.page_token)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
         let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListTenantsRequest.self)
+        c.pointee.state = .init(UInt32(bitPattern: state.rawValue))
+        c.pointee.show_deleted = showDeleted ? 1 : 0
         c.pointee.page_size = pageSize
         if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
     }
@@ -5357,6 +6121,7 @@ extension ListTenantsRequest {
 
 extension ListTenantsRequest: ValidatedMessage {
     public func validate(_ check: inout FieldChecker) {
+        check.value("state", state)
         check.number("page_size", pageSize, minimum: 0)
         check.text("page_token", pageToken, maximum: 2048)
     }
@@ -5377,6 +6142,260 @@ extension ListTenantsResponse {
         let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListTenantsResponse.self)
         (c.pointee.n_tenants, c.pointee.tenants) = arena.messages(tenants)
         if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension UpdateTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UpdateTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__update_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateTenantRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.industry = CReading.text(c.pointee.industry)
+        self.settingsJSON = CReading.text(c.pointee.settings_json)
+        self.etag = CReading.text(c.pointee.etag)
+        self.updateMask = CReading.message(c.pointee.update_mask)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateTenantRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !industry.isEmpty { c.pointee.industry = arena.text(industry) }
+        if !settingsJSON.isEmpty { c.pointee.settings_json = arena.text(settingsJSON) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        c.pointee.update_mask = arena.message(updateMask)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UpdateTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("display_name", displayName, maximum: 255)
+        check.text("industry", industry, maximum: 50)
+        check.text("settings_json", settingsJSON, maximum: 65536, format: .jsonObject)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension SetTenantPlanRequest {
+    public static var fullName: String { "trellis.tenancy.v1.SetTenantPlanRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__set_tenant_plan_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SetTenantPlanRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.plan = CReading.text(c.pointee.plan)
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SetTenantPlanRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !plan.isEmpty { c.pointee.plan = arena.text(plan) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension SetTenantPlanRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("plan", plan, required: true, format: .slug)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension SuspendTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.SuspendTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__suspend_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SuspendTenantRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SuspendTenantRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension SuspendTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ResumeTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ResumeTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__resume_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ResumeTenantRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ResumeTenantRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension ResumeTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension DeleteTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.DeleteTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__delete_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteTenantRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteTenantRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension DeleteTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UndeleteTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UndeleteTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__undelete_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UndeleteTenantRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UndeleteTenantRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UndeleteTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension PurgeTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.PurgeTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__purge_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__PurgeTenantRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.force = c.pointee.force != 0
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__PurgeTenantRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        c.pointee.force = force ? 1 : 0
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension PurgeTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension GetOwnTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.GetOwnTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__get_own_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {}
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {}
+}
+
+extension GetOwnTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+    }
+}
+
+extension UpdateOwnTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UpdateOwnTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__update_own_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateOwnTenantRequest.self)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.industry = CReading.text(c.pointee.industry)
+        self.settingsJSON = CReading.text(c.pointee.settings_json)
+        self.etag = CReading.text(c.pointee.etag)
+        self.updateMask = CReading.message(c.pointee.update_mask)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateOwnTenantRequest.self)
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !industry.isEmpty { c.pointee.industry = arena.text(industry) }
+        if !settingsJSON.isEmpty { c.pointee.settings_json = arena.text(settingsJSON) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        c.pointee.update_mask = arena.message(updateMask)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UpdateOwnTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("display_name", displayName, maximum: 255)
+        check.text("industry", industry, maximum: 50)
+        check.text("settings_json", settingsJSON, maximum: 65536, format: .jsonObject)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
     }
 }
 
@@ -5471,12 +6490,16 @@ extension ListSitesRequest {
 
     public init(c raw: UnsafeRawPointer) {
         let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListSitesRequest.self)
+        self.showDeleted = c.pointee.show_deleted != 0
+        self.showArchived = c.pointee.show_archived != 0
         self.pageSize = c.pointee.page_size
         self.pageToken = CReading.text(c.pointee.page_token)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
         let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListSitesRequest.self)
+        c.pointee.show_deleted = showDeleted ? 1 : 0
+        c.pointee.show_archived = showArchived ? 1 : 0
         c.pointee.page_size = pageSize
         if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
     }
@@ -5542,6 +6565,109 @@ extension UpdateSiteRequest: ValidatedMessage {
         check.text("description", description, maximum: 4000)
         check.text("time_zone", timeZone, maximum: 50, format: .timezone)
         check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ArchiveSiteRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ArchiveSiteRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__archive_site_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ArchiveSiteRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ArchiveSiteRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension ArchiveSiteRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UnarchiveSiteRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UnarchiveSiteRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__unarchive_site_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UnarchiveSiteRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UnarchiveSiteRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UnarchiveSiteRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension DeleteSiteRequest {
+    public static var fullName: String { "trellis.tenancy.v1.DeleteSiteRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__delete_site_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteSiteRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteSiteRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension DeleteSiteRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UndeleteSiteRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UndeleteSiteRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__undelete_site_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UndeleteSiteRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UndeleteSiteRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UndeleteSiteRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
         check.text("request_id", requestID, format: .requestID)
     }
 }

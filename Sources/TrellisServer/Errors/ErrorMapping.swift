@@ -62,6 +62,7 @@ extension ErrorReply {
     init(_ error: any Error) {
         switch error {
         case let error as DomainError: self.init(error)
+        case let error as RateRefusal: self.init(error.error)
         case let error as PostgresError: self.init(error)
         case let error as MalformedRequest:
             self.init(code: .invalidArgument, reason: "MALFORMED_REQUEST", message: error.reason)
@@ -107,7 +108,7 @@ extension ErrorReply {
             retryAfter = .milliseconds(50)
         case .addressNotAllowed(let address):
             metadata = ["address": address]
-        case .unauthenticated, .wrongCredentialKind:
+        case .unauthenticated, .wrongCredentialKind, .tenantClosed:
             break
         }
     }
@@ -120,7 +121,7 @@ extension ErrorReply {
         case .failedPrecondition: .failedPrecondition
         case .etagMismatch, .contention: .aborted
         case .unauthenticated: .unauthenticated
-        case .permissionDenied, .wrongCredentialKind, .escalation, .addressNotAllowed: .permissionDenied
+        case .permissionDenied, .wrongCredentialKind, .escalation, .addressNotAllowed, .tenantClosed: .permissionDenied
         case .resourceExhausted: .resourceExhausted
         }
     }

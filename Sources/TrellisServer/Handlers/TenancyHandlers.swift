@@ -17,7 +17,7 @@ struct TenancyHandlers: TenancyService {
     }
 
     func listTenants(_ request: ListTenantsRequest, _ context: ServerContext) async throws -> ListTenantsResponse {
-        try await Tenants.list(context.page(request), context.call.scope, context.call.database)
+        try await Tenants.list(request, context.page(request), context.call.scope, context.call.database)
     }
 
     func issueTenantKey(_ request: IssueTenantKeyRequest, _ context: ServerContext) async throws -> ApiKey {
@@ -39,6 +39,7 @@ struct TenancyHandlers: TenancyService {
     func listSites(_ request: ListSitesRequest, _ context: ServerContext) async throws -> ListSitesResponse {
         let (call, permission) = (context.call, context.call.policy.permission)
         return try await Sites.list(
+            request,
             context.page(request),
             of: call.scope.sites(holding: permission),
             call.scope,

@@ -6,14 +6,21 @@ import RPCServer
 import Tenancy
 import TrellisAPI
 
-/// Finds out who is calling and whether they may: authentication first, then from where, then the method's policy.
+/// Finds out who is calling and whether they may: authentication first, then from where, then how often they have called, then
+/// the method's policy.
 struct Authentication: ServerInterceptor {
     let table: LoopTable
 
     /// Lets callers in that are known already, and whoever calls a public method.
     func willHandleAtOnce(_ context: ServerContext) throws -> Bool {
         let services = table[context.loop]
-        guard let policy = services.policies[context.route.index], policy.scope != .public else { return true }
+        guard let policy = services.policies[context.route.index] else { return true }
+        guard policy.scope != .public else {
+            if policy.rateClass == .credential {
+                try services.limiter.admit(peer: context.peer, at: context.arrived)
+            }
+            return true
+        }
         guard let caller = known(context, services.doorkeeper) else { return false }
         guard try isFresh(caller, context, services) else { return false }
         try admit(caller, policy, context, services)
@@ -76,13 +83,17 @@ struct Authentication: ServerInterceptor {
         if let call = caller.call(context.route.index) {
             context.admittedCall = call
             if policy.isAdministrative, let addresses = caller.addresses { try check(addresses, context) }
+            try call.gate?.admit(at: context.arrived)
             return
         }
         let scope = policy.scope == .tenantOrPlatform ? caller.scope.publishing : caller.scope
-        let call = Call(scope: scope, policy: policy, services: services, epoch: caller.epoch)
-        // Left before the policy is asked, so that the log names who was refused.
+        let gate = caller.gates[Int(policy.rateClass.rawValue)]
+        let call = Call(scope: scope, policy: policy, services: services, epoch: caller.epoch, gate: gate)
+        // Left before anything is asked, so that the log names who was refused. Calls that are refused are counted, too.
         context.admittedCall = call
         if policy.isAdministrative, let addresses = caller.addresses { try check(addresses, context) }
+        try gate?.admit(at: context.arrived)
+        if let closure = caller.closure { throw DomainError.tenantClosed(closure) }
         try policy.check(scope)
         caller.remember(call, of: context.route.index)
     }

@@ -26,6 +26,7 @@ final class Doorkeeper: @unchecked Sendable {
     private let accessTokens: AccessTokens
     /// What this loop has not taken note of yet.
     private let news: AccessNews
+    private let limiter: RateLimiter
     /// What roles hold; set before the server listens.
     var catalogue = PermissionCatalogue([], platform: [])
     private var entries: [UInt64: Caller] = [:]
@@ -46,11 +47,18 @@ final class Doorkeeper: @unchecked Sendable {
         init(_ era: AccessEra) { self.era = era }
     }
 
-    init(_ loop: EventLoop, _ database: Database, _ accessTokens: AccessTokens, _ news: AccessNews) {
+    init(
+        _ loop: EventLoop,
+        _ database: Database,
+        _ accessTokens: AccessTokens,
+        _ news: AccessNews,
+        _ limiter: RateLimiter
+    ) {
         self.loop = loop
         self.database = database
         self.accessTokens = accessTokens
         self.news = news
+        self.limiter = limiter
     }
 
     // MARK: Who is known
@@ -164,6 +172,7 @@ final class Doorkeeper: @unchecked Sendable {
             byCertificate: evidence.isCertificate,
             admitted,
             era,
+            gates: limiter.gates(admitted.scope, admitted.standing.rates, at: asked),
             validUntil: asked + UInt64(lasts / .nanoseconds(1))
         )
         caller.lastUse = asked
@@ -269,6 +278,10 @@ final class Caller: @unchecked Sendable {
     /// What is told of their credential's use; nil for nothing.
     let use: CredentialUse?
     let era: AccessEra
+    /// By the number of a method's class: what their calls are counted by; nil when they are not.
+    let gates: [RateGate?]
+    /// Why nobody of their tenant is let in, if that is so.
+    let closure: TenantClosure?
     /// Until when they are let in without asking, in nanoseconds of `EventLoop.now`.
     let validUntil: UInt64
     /// When they last called; 0 when that has been noted.
@@ -281,11 +294,14 @@ final class Caller: @unchecked Sendable {
         byCertificate: Bool,
         _ admitted: Admission.Admitted,
         _ era: AccessEra,
+        gates: [RateGate?],
         validUntil: UInt64
     ) {
         self.bytes = bytes
         self.byCertificate = byCertificate
         self.era = era
+        self.gates = gates
+        closure = admitted.standing.closure
         self.validUntil = validUntil
         scope = admitted.scope
         epoch = admitted.epoch

@@ -72,7 +72,8 @@ enum Evidence: Sendable {
                 expires: session.expires,
                 epoch: session.epoch,
                 addresses: AllowedAddresses(stored: session.networks),
-                use: nil
+                use: nil,
+                standing: session.standing
             )
         case .certificate(let identity):
             let names = CertificateName.all(

@@ -31,6 +31,8 @@ struct Configuration: Sendable {
     let poolIdleTimeout: Duration
     let poolLifespan: Duration
     let limits: ServerLimits
+    let rateShare: Int
+    let credentialCallsPerAddress: Int
     let grace: Duration
     let logLevel: LogLevel
     let logFormat: LogFormat
@@ -81,6 +83,8 @@ struct Configuration: Sendable {
         poolIdleTimeout = resolver.value(settings.poolIdleTimeout)
         poolLifespan = resolver.value(settings.poolLifespan)
         limits = resolver.limits()
+        rateShare = resolver.value(settings.rateShare)
+        credentialCallsPerAddress = resolver.value(settings.credentialCallsPerAddress)
         grace = resolver.value(settings.grace)
         logLevel = resolver.value(settings.logLevel)
         logFormat = resolver.value(settings.logFormat)

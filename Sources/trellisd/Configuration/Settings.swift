@@ -44,6 +44,8 @@ struct Settings: Sendable {
     let poolTimeout: Setting<Duration>
     let poolIdleTimeout: Setting<Duration>
     let poolLifespan: Setting<Duration>
+    let rateShare: Setting<Int>
+    let credentialCallsPerAddress: Setting<Int>
     let grace: Setting<Duration>
     let tlsCert: Setting<String?>
     let tlsKey: Setting<String?>
@@ -57,11 +59,11 @@ struct Settings: Sendable {
     var all: [SettingEntry] {
         [
             home.entry, listen.entry, tlsCert.entry, tlsKey.entry, tlsClientCA.entry, tlsClientAuth.entry,
-            tlsMinVersion.entry, admin.entry, databaseURL.entry, encryptionKeyFile.entry,
-            tokenIssuer.entry, passwordMemory.entry, passwordPasses.entry, passwordHashes.entry, postgres.entry,
-            loops.entry, poolMin.entry, poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry,
-            grace.entry, logLevel.entry,
-            logFormat.entry, config.entry,
+            tlsMinVersion.entry, admin.entry, databaseURL.entry, encryptionKeyFile.entry, tokenIssuer.entry,
+            passwordMemory.entry, passwordPasses.entry, passwordHashes.entry, postgres.entry, loops.entry,
+            poolMin.entry, poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry,
+            rateShare.entry, credentialCallsPerAddress.entry, grace.entry, logLevel.entry, logFormat.entry,
+            config.entry,
         ] + LimitSetting.all.map(\.entry)
     }
 
@@ -318,6 +320,29 @@ struct Settings: Sendable {
             ),
             defaultValue: .seconds(1800),
             read: Value.duration(.seconds(10)...(.seconds(86_400)))
+        )
+        rateShare = Setting(
+            entry: SettingEntry(
+                name: "rate-share",
+                placeholder: "N",
+                defaultText: "1",
+                help: "By how many servers the rates of the tenants' plans are shared, from 1 to 1000: each server"
+                    + " counts for itself, and lets this part of a rate through."
+            ),
+            defaultValue: 1,
+            read: Value.integer(1...1000)
+        )
+        credentialCallsPerAddress = Setting(
+            entry: SettingEntry(
+                name: "credential-calls-per-address",
+                placeholder: "N",
+                defaultText: "2",
+                help: "Calls a second by which a credential can be guessed, such as signing in, of one address (a /64"
+                    + " network of IPv6), and ten times as many at once, from 1 to 1000; 0 is any number, and right behind"
+                    + " a balancer."
+            ),
+            defaultValue: 2,
+            read: Value.integer(0...1000)
         )
         grace = Setting(
             entry: SettingEntry(

@@ -219,7 +219,7 @@ package struct SessionList: Statement {
     }
 }
 
-/// What it takes to let a session in: itself, its user and its tenant.
+/// What it takes to let a session in: itself and its user.
 package struct SessionCredential: Statement {
     package static let name = "SessionCredential"
 
@@ -232,7 +232,6 @@ package struct SessionCredential: Statement {
         FROM trellis.session
         WHERE tenant_id = $1 AND session_id = $2 AND user_id = $3 AND revoke_time IS NULL
             AND expire_time > now()
-            AND EXISTS (SELECT FROM trellis.tenant WHERE tenant_id = $1 AND state = 1)
             AND EXISTS (
                 SELECT FROM trellis.tenant_user
                 WHERE tenant_user.tenant_id = $1 AND tenant_user.user_id = $3 AND state = 1

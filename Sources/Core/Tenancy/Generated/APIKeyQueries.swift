@@ -350,7 +350,6 @@ package struct ApiKeyCredential: Statement {
         FROM trellis.api_key
         WHERE tenant_id = $1 AND api_key_id = $2 AND revoke_time IS NULL
             AND (expire_time IS NULL OR expire_time > now())
-            AND EXISTS (SELECT FROM trellis.tenant WHERE tenant_id = $1 AND state = 1)
             AND (user_id IS NULL OR EXISTS (
                 SELECT FROM trellis.tenant_user
                 WHERE tenant_user.tenant_id = $1 AND tenant_user.user_id = api_key.user_id AND state = 1

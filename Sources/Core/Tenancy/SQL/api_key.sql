@@ -75,7 +75,6 @@ FROM trellis.api_key
 -- nullable: previous_secret_hash
 WHERE tenant_id = @tenant_id AND api_key_id = @api_key_id AND revoke_time IS NULL
     AND (expire_time IS NULL OR expire_time > now())
-    AND EXISTS (SELECT FROM trellis.tenant WHERE tenant_id = @tenant_id AND state = 1)
     AND (user_id IS NULL OR EXISTS (
         SELECT FROM trellis.tenant_user
         WHERE tenant_user.tenant_id = @tenant_id AND tenant_user.user_id = api_key.user_id AND state = 1
