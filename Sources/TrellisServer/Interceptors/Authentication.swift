@@ -73,18 +73,19 @@ struct Authentication: ServerInterceptor {
         _ context: ServerContext,
         _ services: LoopServices
     ) throws {
-        if let call = caller.call(context.route.index) {
-            context.admittedCall = call
-            if policy.isAdministrative, let addresses = caller.addresses { try check(addresses, context) }
-            return
-        }
-        let scope = policy.scope == .tenantOrPlatform ? caller.scope.publishing : caller.scope
-        let call = Call(scope: scope, policy: policy, services: services, epoch: caller.epoch)
-        // Left before the policy is asked, so that the log names who was refused.
+        let known = caller.call(context.route.index)
+        let call = known ?? self.call(caller, policy, services)
+        // Left before anything is refused, so that the log names who was.
         context.admittedCall = call
         if policy.isAdministrative, let addresses = caller.addresses { try check(addresses, context) }
-        try policy.check(scope)
+        guard known == nil else { return }
+        try policy.check(call.scope)
         caller.remember(call, of: context.route.index)
+    }
+
+    private func call(_ caller: Caller, _ policy: RoutePolicy, _ services: LoopServices) -> Call {
+        let scope = policy.scope == .tenantOrPlatform ? caller.scope.publishing : caller.scope
+        return Call(scope: scope, policy: policy, services: services, epoch: caller.epoch)
     }
 
     private func check(_ addresses: AllowedAddresses, _ context: ServerContext) throws(DomainError) {
