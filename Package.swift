@@ -46,6 +46,9 @@ func area(_ name: String) -> Target {
     )
 }
 
+/// The areas of the domain core.
+let areas: [Target.Dependency] = ["Tenancy", "EndUsers", "Credentials", "Audit", "Reference", "Search"]
+
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
     .testTarget(
         name: name,
@@ -129,23 +132,32 @@ let package = Package(
         ),
         .plugin(name: "EmbedMigrations", capability: .buildTool()),
         area("Tenancy"),
+        area("EndUsers"),
+        // How people sign in: an area that hashes passwords off the loop.
+        library(
+            "Credentials",
+            "Sources/Core/Credentials",
+            ["Domain", "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives"],
+            exclude: ["SQL"]
+        ),
         area("Reference"),
         area("Search"),
+        area("Audit"),
 
         // The server.
         library(
             "TrellisServer",
             nil,
             [
-                "Domain", "Schema", "Tenancy", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "HTTP2",
-                "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
-            ]
+                "Domain", "Schema", "RPC", "RPCServer", "RPCServices", "HTTP2", "Postgres", "Protobuf", "TrellisAPI",
+                "EventLoop", "Primitives", log,
+            ] + areas
         ),
         .executableTarget(
             name: "trellisd",
             dependencies: [
-                "TrellisServer", "TLS", "Schema", "PrivateCluster", "RPCServer", "HTTP2", "Postgres", "EventLoop",
-                "Primitives", "Protobuf", "Files", "Terminal", log,
+                "TrellisServer", "Credentials", "TLS", "Schema", "PrivateCluster", "RPCServer", "HTTP2", "Postgres",
+                "EventLoop", "Primitives", "Protobuf", "Files", "Terminal", log,
             ],
             swiftSettings: settings,
             linkerSettings: programLinking
@@ -281,7 +293,12 @@ let package = Package(
         tests("ReferenceTests", ["Reference", "Domain", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("SearchTests", ["Search", "Domain", "TrellisAPI", "Primitives"]),
         tests("DomainTests", ["Domain", "Tenancy", "Protobuf", "TrellisAPI", "Primitives"]),
+        tests("AuditTests", ["Audit", "Domain", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("TenancyTests", ["Tenancy", "Domain", "Postgres", "TrellisAPI", "Primitives"]),
+        tests(
+            "CredentialsTests",
+            ["Credentials", "Domain", "EventLoop", "Protobuf", "TestSupport", "TrellisAPI", "Primitives"]
+        ),
         tests(
             "TrellisClientTests",
             [
@@ -292,10 +309,9 @@ let package = Package(
         tests(
             "TrellisServerTests",
             [
-                "TrellisServer", "Domain", "Tenancy", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
-                "TestSupport", "RPCClient", "EventLoop", "Primitives", "Search", "Reference", "TLS", "HTTP2", "trellis",
-                log,
-            ]
+                "TrellisServer", "Domain", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI", "TestSupport",
+                "RPCClient", "EventLoop", "Primitives", "TLS", "HTTP2", "trellis", log,
+            ] + areas
         ),
     ]
 )

@@ -16,7 +16,17 @@ final class Call: Sendable {
     /// How many changes of who may do what in the caller's tenant were taken into account.
     let epoch: Int64
 
-    init(scope: Scope, policy: RoutePolicy, services: LoopServices, epoch: Int64) {
+    /// How the call is refused, once that is known and is being remembered by itself.
+    let refusal: (outcome: String, reason: String)?
+
+    init(
+        scope: Scope,
+        policy: RoutePolicy,
+        services: LoopServices,
+        epoch: Int64,
+        refusal: (outcome: String, reason: String)? = nil
+    ) {
+        self.refusal = refusal
         self.scope = scope
         self.policy = policy
         self.services = services
@@ -70,15 +80,7 @@ extension ServerContext {
     ) async throws -> Response {
         let call = call
         precondition(call.policy.isWrite, "\(route.path) writes, but its policy says that it does not")
-        let write = WriteCall(
-            scope: call.scope,
-            method: call.policy.method,
-            callID: requestID,
-            isAudited: call.policy.isAudited,
-            keyring: call.services.keyring,
-            deadline: deadline
-        )
-        let written = try await call.database.write(request, write, auditTenant: auditTenant, body)
+        let written = try await call.database.write(request, remembered, auditTenant: auditTenant, body)
         let tenant = auditTenant ?? call.scope.tenant
         if !written.access.isEmpty {
             await call.services.epochs.settle(written.access)
@@ -92,6 +94,48 @@ extension ServerContext {
             ?? ConsistencyToken(tenant: call.scope.tenant, epoch: call.epoch)
         responseMetadata.append("\(ConsistencyToken.metadata)", call.services.tokens.text(token))
         return written.response
+    }
+
+    /// Runs a read of personal data as one transaction with its audit event (``Database/read``).
+    ///
+    /// `auditTenant` is the tenant that a call of the platform is about; `settings` are those under which it reads.
+    func read<Request: Message, Response: Message>(
+        _ request: Request,
+        auditTenant: UUID? = nil,
+        settings: SessionSettings? = nil,
+        _ body: (Reading) async throws -> Response
+    ) async throws -> Response {
+        let call = call
+        precondition(call.policy.isClassified, "\(route.path) shows personal data, but its policy does not say so")
+        return try await call.database.read(
+            request,
+            remembered,
+            auditTenant: auditTenant,
+            settings: settings,
+            body
+        )
+    }
+
+    /// The call as its audit event has it.
+    private var remembered: WriteCall {
+        let call = call
+        return WriteCall(
+            scope: call.scope,
+            method: call.policy.method,
+            callID: requestID,
+            isAudited: call.policy.isAudited,
+            category: call.policy.category,
+            address: address,
+            refusal: call.refusal,
+            keyring: call.services.keyring,
+            deadline: deadline
+        )
+    }
+
+    /// Where the call comes from, without the port.
+    var address: String {
+        guard let colon = peer.lastIndex(of: ":") else { return peer }
+        return String(peer[..<colon])
     }
 
     /// The page of a list that the request asks for.

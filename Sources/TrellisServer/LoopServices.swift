@@ -1,3 +1,4 @@
+import Credentials
 import Domain
 import EventLoop
 import Logging
@@ -12,10 +13,15 @@ final class LoopServices: @unchecked Sendable {
     let loop: EventLoop
     let database: Database
     let doorkeeper: Doorkeeper
+    /// How people sign in.
+    let credentials: SignInServices
     /// What page tokens are sealed with.
     let pageKey: SealingKey
     /// What personal data is kept under.
     let keyring: Keyring
+    /// What the audit trail is proven with.
+    let auditKeys: AuditKeys
+    let refusals = RefusalRecorder()
     /// What consistency tokens are made with.
     let tokens: ConsistencyTokens
     /// By whom all servers hear of changes of who may do what.
@@ -38,6 +44,7 @@ final class LoopServices: @unchecked Sendable {
         database: Database,
         pageKey: SealingKey,
         keyring: Keyring,
+        credentials: SignInServices,
         epochs: AccessEpochs,
         news: AccessNews,
         log: Logger
@@ -46,11 +53,13 @@ final class LoopServices: @unchecked Sendable {
         self.database = database
         self.pageKey = pageKey
         self.keyring = keyring
+        auditKeys = AuditKeys(keyring)
         tokens = ConsistencyTokens(keyring)
         self.epochs = epochs
         self.log = log
         logLevel = log.logLevel
-        doorkeeper = Doorkeeper(loop, database, news)
+        self.credentials = credentials
+        doorkeeper = Doorkeeper(loop, database, AccessTokens(database, credentials.settings), news)
     }
 
     /// Takes the policies of a router that holds all its methods.
@@ -62,6 +71,17 @@ final class LoopServices: @unchecked Sendable {
         methods = router.routes.map(\.path)
         serviceNames = router.services
         metrics.prepare(methods: methods.count)
+    }
+}
+
+/// How people sign in to this server: one a process.
+struct SignInServices: Sendable {
+    let settings: CredentialSettings
+    let passwords: Passwords
+
+    init(_ settings: CredentialSettings) {
+        self.settings = settings
+        passwords = Passwords(cost: settings.passwordCost, atOnce: settings.hashesAtOnce)
     }
 }
 

@@ -1,3 +1,5 @@
+internal import Audit
+public import Credentials
 internal import Domain
 public import EventLoop
 public import HTTP2
@@ -9,6 +11,7 @@ public import RPCServer
 internal import RPCServices
 internal import Synchronization
 internal import Tenancy
+internal import TrellisAPI
 
 /// What a server needs to know to start.
 public struct ServerOptions: Sendable {
@@ -33,6 +36,8 @@ public struct ServerOptions: Sendable {
     public var encryptionKey: [UInt8]
     /// What callers may do.
     public var limits = ServerLimits()
+    /// How people sign in.
+    public var credentials = CredentialSettings()
 
     /// Options with the defaults for the rest.
     public init(host: String, port: UInt16, database: DatabaseAddress, encryptionKey: [UInt8]) {
@@ -71,6 +76,8 @@ public final class Server: Sendable {
         var epochs: AccessEpochs?
         var housekeeping: [Task<Void, Never>] = []
         var unwrittenUses: [CredentialUse: Instant] = [:]
+        var sealer: AuditSealer?
+        var sealing: Task<Void, Never>?
         var isServing = false
         var started = 0.0
     }
@@ -104,10 +111,14 @@ public final class Server: Sendable {
         let keyring = Keyring(root: options.encryptionKey)
         let (admitsPlatformKey, pageKey) = try await loops[0].run {
             try await Admission.check(keyring, first)
+            try await SigningKeys.ensure(keyring, first)
             var admits = false
             if let secret { admits = try await Admission.ensurePlatformKey(first, secret: secret) }
+            try await AuditKeeping.prepare(first)
+            try await AuditKeeping.recordMigrations(first, AuditKeys(keyring))
             return (admits, try await Admission.pageSealingKey(first))
         }
+        let credentials = SignInServices(options.credentials)
         let news = loops.map { _ in AccessNews() }
         let epochs = AccessEpochs(first, news, log)
         for (index, database) in databases.enumerated() {
@@ -117,6 +128,7 @@ public final class Server: Sendable {
                     database: database,
                     pageKey: pageKey,
                     keyring: keyring,
+                    credentials: credentials,
                     epochs: epochs,
                     news: news[index],
                     log: log
@@ -127,7 +139,7 @@ public final class Server: Sendable {
         await loops[0].run { epochs.start() }
         let rpc = RPCServer(group: group, configuration: configuration(table)) { [health] loop in
             let router = Router()
-            Services.register(in: router, health: health)
+            Services.register(in: router, health: health, table)
             table[loop].read(router)
             return router
         }
@@ -155,10 +167,15 @@ public final class Server: Sendable {
         let housekeeping = await loops[0].run { [self, loop = loops[0]] in
             [
                 loop.startTask { await self.keepHouse(on: loop, every: Self.outcomesInterval, self.forgetOldOutcomes) },
+                loop.startTask {
+                    await self.keepHouse(on: loop, every: Self.outcomesInterval, self.forgetOldCredentials)
+                }, loop.startTask { await self.keepHouse(on: loop, every: Self.outcomesInterval, self.keepAuditTrail) },
                 loop.startTask { await self.keepHouse(on: loop, every: Self.usesInterval, self.noteUses) },
             ]
         }
-        state.withLock { $0.housekeeping = housekeeping }
+        let sealer = AuditSealer(table, log)
+        let sealing = await loops[0].run { [loop = loops[0]] in loop.startTask { await sealer.run(on: loop) } }
+        state.withLock { ($0.housekeeping, $0.sealer, $0.sealing) = (housekeeping, sealer, sealing) }
         return Started(address: listening, admin: admin?.address, admitsPlatformKey: admitsPlatformKey)
     }
 
@@ -168,10 +185,16 @@ public final class Server: Sendable {
             state.isServing = false
             return (state.rpc, state.admin, state.databases, state.epochs, state.housekeeping)
         }
+        let (sealer, sealing) = state.withLock { ($0.sealer, $0.sealing) }
         for task in housekeeping { task.cancel() }
+        sealing?.cancel()
         health.close()
         await rpc?.shutdown(grace: grace)
         admin?.close()
+        await sealing?.value
+        do { try await sealer?.recordRefusals(everything: true) } catch {
+            log.warning("the last refusals are in no audit event", metadata: ["error": "\(error)"])
+        }
         do { try await noteUses() } catch {
             log.warning("the last uses of credentials were not written down", metadata: ["error": "\(error)"])
         }
@@ -187,7 +210,9 @@ public final class Server: Sendable {
         configuration.transcoder = Services.transcoder
         configuration.convertError = { error, context in
             let reply = ErrorReply(error)
-            if reply.isFault { Faults.report(error, context, table[context.loop].log) }
+            let services = table[context.loop]
+            services.refusals.note(reply, context, services.policies[context.route.index])
+            if reply.isFault { Faults.report(error, context, services.log) }
             return reply.rpcError(requestID: context.requestID)
         }
         return configuration
@@ -205,6 +230,27 @@ public final class Server: Sendable {
             try await part.database.run(IdempotencyPurge(), Scope.platformSettings)
         }
         log.debug("forgot old outcomes of writes", metadata: ["count": "\(count)"])
+    }
+
+    /// Deletes what credentials leave behind, of all tenants.
+    func forgetOldCredentials() async throws {
+        guard let part = state.withLock({ $0.table }).all.first else { return }
+        try await part.loop.run { try await CredentialHousekeeping.run(part.database) }
+    }
+
+    /// Makes the audit trail's next partitions, and forgets what it has kept long enough, of all tenants.
+    func keepAuditTrail() async throws {
+        guard let part = state.withLock({ $0.table }).all.first else { return }
+        let count = try await part.loop.run {
+            try await AuditKeeping.prepare(part.database)
+            return try await AuditKeeping.forget(part.database)
+        }
+        if count > 0 { log.info("forgot audit events whose time is over", metadata: ["count": "\(count)"]) }
+    }
+
+    /// Writes the refusals that were gathered.
+    func recordRefusals() async throws {
+        try await state.withLock { $0.sealer }?.recordRefusals(everything: true)
     }
 
     /// How often it is written down when credentials were last used.
@@ -257,7 +303,12 @@ public final class Server: Sendable {
         case "/healthz": .ok("ok\n")
         case "/readyz": await readiness()
         case "/metrics": AdminReply(status: "200 OK", type: PrometheusText.contentType, body: await metrics())
-        default: AdminReply(status: "404 Not Found", body: "there are /healthz, /readyz and /metrics\n")
+        case "/.well-known/jwks.json": await keySet()
+        default:
+            AdminReply(
+                status: "404 Not Found",
+                body: "there are /healthz, /readyz, /metrics and /.well-known/jwks.json\n"
+            )
         }
     }
 
@@ -276,6 +327,14 @@ public final class Server: Sendable {
             }
         }
         return failure == nil ? .ok("ready\n") : .unavailable("the database does not answer\n")
+    }
+
+    /// The keys that access tokens are verified with, for whoever verifies them without us.
+    private func keySet() async -> AdminReply {
+        guard let part = state.withLock({ $0.table }).all.first else { return .unavailable("not serving\n") }
+        let set = await part.loop.run { () -> JwkSet? in try? await SigningKeys.published(part.database) }
+        guard let set else { return .unavailable("the database does not answer\n") }
+        return AdminReply(status: "200 OK", type: "application/jwk-set+json", body: SigningKeys.document(set) + "\n")
     }
 
     private func metrics() async -> String {

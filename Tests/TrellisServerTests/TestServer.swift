@@ -1,3 +1,4 @@
+import Credentials
 import EventLoop
 import Foundation
 import FoundationNetworking
@@ -32,6 +33,8 @@ final class TestServer: Sendable {
         on database: TestDatabase,
         platformKey: String = Server.newPlatformKey(),
         loops: Int = 2,
+        credentials: CredentialSettings = .cheap,
+        log: Logger? = nil,
         security: (server: any ServerTransportSecurity, client: any ClientTransportSecurity)? = nil
     ) async throws {
         self.database = database
@@ -45,8 +48,9 @@ final class TestServer: Sendable {
         )
         options.admin = ("127.0.0.1", 0)
         options.platformKey = platformKey
+        options.credentials = credentials
         options.security = security?.server
-        var log = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        var log = log ?? Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         if ProcessInfo.processInfo.environment["TRELLIS_TEST_LOG"] != nil {
             log = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })
         }
@@ -161,6 +165,15 @@ final class TestServer: Sendable {
         guard let url = URL(string: "http://\(started.admin.map(\.description) ?? "")\(path)") else { return (0, "") }
         let (data, response) = try await URLSession.shared.data(from: url)
         return ((response as? HTTPURLResponse)?.statusCode ?? 0, String(decoding: data, as: UTF8.self))
+    }
+}
+
+extension CredentialSettings {
+    /// Passwords that are hashed in no time.
+    static var cheap: CredentialSettings {
+        var settings = CredentialSettings()
+        settings.passwordCost = PasswordCost(memoryKiB: 64, passes: 1)
+        return settings
     }
 }
 

@@ -16,6 +16,21 @@ public enum Admission {
         public let addresses: AllowedAddresses?
         /// Whose use is to be noted; nil for none's.
         public let use: CredentialUse?
+
+        /// Takes the parts.
+        public init(
+            scope: Scope,
+            expires: Instant?,
+            epoch: Int64,
+            addresses: AllowedAddresses?,
+            use: CredentialUse?
+        ) {
+            self.scope = scope
+            self.expires = expires
+            self.epoch = epoch
+            self.addresses = addresses
+            self.use = use
+        }
     }
 
     /// Looks a credential up; nil when it is unknown, expired or revoked. On the database's loop.

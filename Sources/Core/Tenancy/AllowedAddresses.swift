@@ -9,7 +9,7 @@ public struct AllowedAddresses: Equatable, Sendable {
     let networks: [IPNetwork]
 
     /// Reads what is stored; nil when it names no network, which allows all addresses.
-    init?(stored: [String]) {
+    public init?(stored: [String]) {
         guard !stored.isEmpty else { return nil }
         networks = stored.compactMap { IPNetwork($0) }
     }

@@ -146,8 +146,12 @@ public enum ApiKeys {
     /// Revokes a key.
     public static func revoke(_ request: RevokeApiKeyRequest, _ work: Work) async throws -> ApiKey {
         let id = try UUID(request.id, field: "id")
-        let revoked = try await work.transaction.run(ApiKeyRevoke(tenantID: work.scope.tenant, apiKeyID: id))
-            .orNotFound("API key", id)
+        let (before, after) = try await work.transaction.run(
+            ApiKeyGet(tenantID: work.scope.tenant, apiKeyID: id),
+            ApiKeyRevoke(tenantID: work.scope.tenant, apiKeyID: id)
+        )
+        let revoked = try after.orNotFound("API key", id)
+        work.audit.changed("api_key", revoked.id, from: before, to: revoked)
         // Also when it was revoked before: whoever repeats the call waits for all servers, too.
         try await work.changesAccess()
         return revoked

@@ -1,3 +1,4 @@
+import Credentials
 import Domain
 import EventLoop
 import Postgres
@@ -22,6 +23,7 @@ final class Doorkeeper: @unchecked Sendable {
 
     private let loop: EventLoop
     private let database: Database
+    private let accessTokens: AccessTokens
     /// What this loop has not taken note of yet.
     private let news: AccessNews
     /// What roles hold; set before the server listens.
@@ -44,9 +46,10 @@ final class Doorkeeper: @unchecked Sendable {
         init(_ era: AccessEra) { self.era = era }
     }
 
-    init(_ loop: EventLoop, _ database: Database, _ news: AccessNews) {
+    init(_ loop: EventLoop, _ database: Database, _ accessTokens: AccessTokens, _ news: AccessNews) {
         self.loop = loop
         self.database = database
+        self.accessTokens = accessTokens
         self.news = news
     }
 
@@ -128,7 +131,7 @@ final class Doorkeeper: @unchecked Sendable {
         let asked = loop.now
         let answer: Answer
         do {
-            if let admitted = try await evidence.look(in: database, catalogue) {
+            if let admitted = try await evidence.look(in: database, accessTokens, catalogue) {
                 answer = .success(remember(admitted, evidence, bytes, asked, lookUp.era))
             } else {
                 answer = .failure(DomainError.unauthenticated(evidence.refusal))

@@ -2883,7 +2883,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__who_am_irequest__descript
   (ProtobufCMessageInit) trellis__tenancy__v1__who_am_irequest__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__who_am_iresponse__field_descriptors[6] =
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__who_am_iresponse__field_descriptors[7] =
 {
   {
     "kind",
@@ -2946,8 +2946,20 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__who_am_iresponse__fi
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "service_principal",
+    "session",
     6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__WhoAmIResponse, session),
+    &trellis__tenancy__v1__session__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "service_principal",
+    7,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
@@ -2962,14 +2974,15 @@ static const unsigned trellis__tenancy__v1__who_am_iresponse__field_indices_by_n
   2,   /* field[2] = api_key */
   0,   /* field[0] = kind */
   4,   /* field[4] = permissions */
-  5,   /* field[5] = service_principal */
+  6,   /* field[6] = service_principal */
+  5,   /* field[5] = session */
   1,   /* field[1] = tenant */
   3,   /* field[3] = user */
 };
 static const ProtobufCIntRange trellis__tenancy__v1__who_am_iresponse__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__who_am_iresponse__descriptor =
 {
@@ -2979,7 +2992,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__who_am_iresponse__descrip
   "Trellis__Tenancy__V1__WhoAmIResponse",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__WhoAmIResponse),
-  6,
+  7,
   trellis__tenancy__v1__who_am_iresponse__field_descriptors,
   trellis__tenancy__v1__who_am_iresponse__field_indices_by_name,
   1,  trellis__tenancy__v1__who_am_iresponse__number_ranges,
