@@ -80,22 +80,23 @@ struct Authentication: ServerInterceptor {
         _ context: ServerContext,
         _ services: LoopServices
     ) throws {
-        if let call = caller.call(context.route.index) {
-            context.admittedCall = call
-            if policy.isAdministrative, let addresses = caller.addresses { try check(addresses, context) }
-            try call.gate?.admit(at: context.arrived)
-            return
-        }
-        let scope = policy.scope == .tenantOrPlatform ? caller.scope.publishing : caller.scope
-        let gate = caller.gates[Int(policy.rateClass.rawValue)]
-        let call = Call(scope: scope, policy: policy, services: services, epoch: caller.epoch, gate: gate)
-        // Left before anything is asked, so that the log names who was refused. Calls that are refused are counted, too.
+        let known = caller.call(context.route.index)
+        let call = known ?? self.call(caller, policy, services)
+        // Left before anything is refused, so that the log names who was.
         context.admittedCall = call
         if policy.isAdministrative, let addresses = caller.addresses { try check(addresses, context) }
-        try gate?.admit(at: context.arrived)
+        // Calls that are refused for what follows are counted, too.
+        try call.gate?.admit(at: context.arrived)
+        guard known == nil else { return }
         if let closure = caller.closure { throw DomainError.tenantClosed(closure) }
-        try policy.check(scope)
+        try policy.check(call.scope)
         caller.remember(call, of: context.route.index)
+    }
+
+    private func call(_ caller: Caller, _ policy: RoutePolicy, _ services: LoopServices) -> Call {
+        let scope = policy.scope == .tenantOrPlatform ? caller.scope.publishing : caller.scope
+        let gate = caller.gates[Int(policy.rateClass.rawValue)]
+        return Call(scope: scope, policy: policy, services: services, epoch: caller.epoch, gate: gate)
     }
 
     private func check(_ addresses: AllowedAddresses, _ context: ServerContext) throws(DomainError) {

@@ -171,7 +171,9 @@ def rows_of(server, tenant_id):
         " WHERE a.attname = 'tenant_id' AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY 1")
     assert len(tables) > 5
     return {
-        table: sorted(row for (row,) in server.query(f"SELECT t::text FROM {table} t WHERE tenant_id = '{tenant_id}'"))
+        table: sorted(row for (row,) in server.query(
+            # When a credential was last used is written down later, by the server itself.
+            f"SELECT (to_jsonb(t) - 'last_use_time')::text FROM {table} t WHERE tenant_id = '{tenant_id}'"))
         for (table,) in tables
     }
 
