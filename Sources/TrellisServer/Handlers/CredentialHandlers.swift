@@ -36,7 +36,10 @@ struct CredentialHandlers: CredentialService {
             let scope = Scope(tenant: offer.tenant, actor: .user(offer.user, key: offer.invitation), grants: Grants())
             throw try await refuse(AcceptInvitationRequest(), context, scope, .signIn, SessionTokens())
         }
-        context.admit(Scope(tenant: offer.tenant, actor: .user(offer.user, key: newcomer.person), grants: Grants()), services)
+        context.admit(
+            Scope(tenant: offer.tenant, actor: .user(offer.user, key: newcomer.person), grants: Grants()),
+            services
+        )
         let client = context.client
         return try await context.write(request) { work in
             try await Acceptance.accept(offer, person: newcomer.person, displayName: request.displayName, work)
@@ -204,7 +207,8 @@ struct CredentialHandlers: CredentialService {
         try await delivery.deliver(PasswordResets.message(reset.response, to: recipient))
     }
 
-    func resetPassword(_ request: ResetPasswordRequest, _ context: ServerContext) async throws -> ResetPasswordResponse {
+    func resetPassword(_ request: ResetPasswordRequest, _ context: ServerContext) async throws -> ResetPasswordResponse
+    {
         let services = table[context.loop]
         let prepared = try await PasswordResets.prepare(
             request,
