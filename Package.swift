@@ -156,8 +156,8 @@ let package = Package(
         .executableTarget(
             name: "trellisd",
             dependencies: [
-                "TrellisServer", "TLS", "Schema", "PrivateCluster", "RPCServer", "HTTP2", "Postgres", "EventLoop",
-                "Primitives", "Protobuf", "Files", "Terminal", log,
+                "TrellisServer", "Credentials", "TLS", "Schema", "PrivateCluster", "RPCServer", "HTTP2", "Postgres",
+                "EventLoop", "Primitives", "Protobuf", "Files", "Terminal", log,
             ],
             swiftSettings: settings,
             linkerSettings: programLinking
@@ -274,7 +274,7 @@ let package = Package(
             ]
         ),
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
-        tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop"]),
+        tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop", "TestSupport"]),
         tests(
             "RPCTests",
             [
@@ -295,7 +295,10 @@ let package = Package(
         tests("DomainTests", ["Domain", "Tenancy", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("AuditTests", ["Audit", "Domain", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("TenancyTests", ["Tenancy", "Domain", "Postgres", "TrellisAPI", "Primitives"]),
-        tests("CredentialsTests", ["Credentials", "Domain", "EventLoop", "TestSupport", "TrellisAPI", "Primitives"]),
+        tests(
+            "CredentialsTests",
+            ["Credentials", "Domain", "EventLoop", "Protobuf", "TestSupport", "TrellisAPI", "Primitives"]
+        ),
         tests(
             "TrellisClientTests",
             [
@@ -307,7 +310,7 @@ let package = Package(
             "TrellisServerTests",
             [
                 "TrellisServer", "Domain", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI", "TestSupport",
-                "RPCClient", "EventLoop", "Primitives", "trellis", log,
+                "RPCClient", "EventLoop", "Primitives", "TLS", "HTTP2", "trellis", log,
             ] + areas
         ),
     ]

@@ -22,6 +22,10 @@ final class LoopServices: @unchecked Sendable {
     /// What the audit trail is proven with.
     let auditKeys: AuditKeys
     let refusals = RefusalRecorder()
+    /// What consistency tokens are made with.
+    let tokens: ConsistencyTokens
+    /// By whom all servers hear of changes of who may do what.
+    let epochs: AccessEpochs
     let log: Logger
     /// The log's, asked once: asking copies its handler.
     let logLevel: Logger.Level
@@ -41,6 +45,8 @@ final class LoopServices: @unchecked Sendable {
         pageKey: SealingKey,
         keyring: Keyring,
         credentials: SignInServices,
+        epochs: AccessEpochs,
+        news: AccessNews,
         log: Logger
     ) {
         self.loop = loop
@@ -48,10 +54,12 @@ final class LoopServices: @unchecked Sendable {
         self.pageKey = pageKey
         self.keyring = keyring
         auditKeys = AuditKeys(keyring)
+        tokens = ConsistencyTokens(keyring)
+        self.epochs = epochs
         self.log = log
         logLevel = log.logLevel
         self.credentials = credentials
-        doorkeeper = Doorkeeper(loop, database, AccessTokens(database, credentials.settings))
+        doorkeeper = Doorkeeper(loop, database, AccessTokens(database, credentials.settings), news)
     }
 
     /// Takes the policies of a router that holds all its methods.

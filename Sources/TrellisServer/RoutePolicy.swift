@@ -18,6 +18,8 @@ struct RoutePolicy: Sendable {
     let category: AuditCategory
     /// Whether it shows personal data, so that reading it leaves an audit event.
     let isClassified: Bool
+    /// Whether the call administers a tenant, and so must come from where that allows it.
+    let isAdministrative: Bool
     /// Whether holding the permission on some site may be enough: which one, the request says.
     let admitsSites: Bool
     /// The permission that shows personal data as it is; empty when none is needed.
@@ -34,6 +36,7 @@ struct RoutePolicy: Sendable {
         isAudited = policy.audited
         category = policy.category != .unspecified ? policy.category : policy.effect == .write ? .dataChange : .access
         isClassified = policy.classified
+        isAdministrative = policy.administrative
         admitsSites = policy.anySite || !policy.siteField.isEmpty
         personalPermission = policy.personalPermission
         method = String(route.path.dropFirst())

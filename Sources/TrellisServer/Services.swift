@@ -17,6 +17,7 @@ enum Services {
         router.register(access: AccessHandlers())
         router.register(endUser: EndUserHandlers())
         router.register(credential: CredentialHandlers(table: table))
+        router.register(admission: AdmissionHandlers())
         router.register(reference: ReferenceHandlers())
         router.register(search: SearchHandlers())
         router.register(audit: AuditHandlers())

@@ -18,6 +18,7 @@
 #include "trellis/reference/v1/reference.pb-c.h"
 #include "trellis/search/v1/search.pb-c.h"
 #include "trellis/tenancy/v1/access.pb-c.h"
+#include "trellis/tenancy/v1/admission.pb-c.h"
 #include "trellis/tenancy/v1/credentials.pb-c.h"
 #include "trellis/tenancy/v1/end_users.pb-c.h"
 #include "trellis/tenancy/v1/tenancy.pb-c.h"
@@ -133,6 +134,7 @@ static inline const void *_Nonnull trellis__search__v1__snippet__descriptor_addr
 static inline const void *_Nonnull trellis__search__v1__text_range__descriptor_address(void) { return &trellis__search__v1__text_range__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__accept_invitation_request__descriptor_address(void) { return &trellis__tenancy__v1__accept_invitation_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__add_identity_request__descriptor_address(void) { return &trellis__tenancy__v1__add_identity_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__allow_list__descriptor_address(void) { return &trellis__tenancy__v1__allow_list__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__api_key__descriptor_address(void) { return &trellis__tenancy__v1__api_key__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__assign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__assign_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__block_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__block_end_user_request__descriptor; }
@@ -145,6 +147,7 @@ static inline const void *_Nonnull trellis__tenancy__v1__check_response__descrip
 static inline const void *_Nonnull trellis__tenancy__v1__create_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__create_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__create_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_role_request__descriptor_address(void) { return &trellis__tenancy__v1__create_role_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__create_service_principal_request__descriptor_address(void) { return &trellis__tenancy__v1__create_service_principal_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_site_request__descriptor_address(void) { return &trellis__tenancy__v1__create_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__create_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_user_request__descriptor_address(void) { return &trellis__tenancy__v1__create_user_request__descriptor; }
@@ -156,6 +159,7 @@ static inline const void *_Nonnull trellis__tenancy__v1__end_user_activity__desc
 static inline const void *_Nonnull trellis__tenancy__v1__end_user_identity__descriptor_address(void) { return &trellis__tenancy__v1__end_user_identity__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__end_user_merge__descriptor_address(void) { return &trellis__tenancy__v1__end_user_merge__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__find_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__find_end_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__get_allow_list_request__descriptor_address(void) { return &trellis__tenancy__v1__get_allow_list_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__get_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_jwks_request__descriptor_address(void) { return &trellis__tenancy__v1__get_jwks_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_role_request__descriptor_address(void) { return &trellis__tenancy__v1__get_role_request__descriptor; }
@@ -184,6 +188,8 @@ static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_r
 static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_response__descriptor_address(void) { return &trellis__tenancy__v1__list_role_assignments_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_roles_request__descriptor_address(void) { return &trellis__tenancy__v1__list_roles_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_roles_response__descriptor_address(void) { return &trellis__tenancy__v1__list_roles_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_service_principals_request__descriptor_address(void) { return &trellis__tenancy__v1__list_service_principals_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_service_principals_response__descriptor_address(void) { return &trellis__tenancy__v1__list_service_principals_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_sessions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_sessions_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_sessions_response__descriptor_address(void) { return &trellis__tenancy__v1__list_sessions_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_signing_keys_request__descriptor_address(void) { return &trellis__tenancy__v1__list_signing_keys_request__descriptor; }
@@ -209,13 +215,17 @@ static inline const void *_Nonnull trellis__tenancy__v1__reset_password_response
 static inline const void *_Nonnull trellis__tenancy__v1__resume_user_request__descriptor_address(void) { return &trellis__tenancy__v1__resume_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_invitation_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_invitation_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__revoke_service_principal_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_service_principal_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_session_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_session_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role__descriptor_address(void) { return &trellis__tenancy__v1__role__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role_assignment__descriptor_address(void) { return &trellis__tenancy__v1__role_assignment__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role_grant__descriptor_address(void) { return &trellis__tenancy__v1__role_grant__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__rotate_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__rotate_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__rotate_signing_key_request__descriptor_address(void) { return &trellis__tenancy__v1__rotate_signing_key_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__service_principal__descriptor_address(void) { return &trellis__tenancy__v1__service_principal__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__session__descriptor_address(void) { return &trellis__tenancy__v1__session__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__session_tokens__descriptor_address(void) { return &trellis__tenancy__v1__session_tokens__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__set_allow_list_request__descriptor_address(void) { return &trellis__tenancy__v1__set_allow_list_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__sign_in_request__descriptor_address(void) { return &trellis__tenancy__v1__sign_in_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__sign_in_response__descriptor_address(void) { return &trellis__tenancy__v1__sign_in_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__sign_out_everywhere_request__descriptor_address(void) { return &trellis__tenancy__v1__sign_out_everywhere_request__descriptor; }

@@ -42,8 +42,8 @@ public enum Acceptance {
         )
     }
 
-    /// Makes the user whom an invitation promises, or completes the one who was there before, gives them their roles, and
-    /// links them to the person who signs in as them.
+    /// Makes the user whom an invitation promises, or completes the one who was there before, gives them their roles,
+    /// and links them to the person who signs in as them.
     public static func accept(_ offer: Offer, person: UUID, displayName: String, _ work: Work) async throws {
         let (tenant, user) = (work.scope.tenant, offer.user)
         let held = try await work.transaction.run(
@@ -76,7 +76,11 @@ public enum Acceptance {
             }
             let row = try await Users.lock(user, work)
             guard row.state == User.State.active.rawValue else {
-                throw refusal("USER_SUSPENDED", "users/\(user)", "user \(user) is suspended: an administrator resumes them")
+                throw refusal(
+                    "USER_SUSPENDED",
+                    "users/\(user)",
+                    "user \(user) is suspended: an administrator resumes them"
+                )
             }
             _ = try await work.transaction.run(
                 UserSetPerson(personID: person, tenantID: tenant, userID: user),

@@ -1006,6 +1006,396 @@ extension ListEffectivePermissionsResponse {
     }
 }
 
+/// The addresses from which a tenant is administered.
+public struct AllowList: GeneratedMessage {
+    /// Networks such as "192.0.2.0/24" or "2001:db8::/32"; empty: from everywhere.
+    public var networks: [String] = []
+    /// When the list was last set; absent when it never was.
+    public var updateTime: Timestamp? = nil
+    /// The version of the list; SetAllowList refuses a stale one.
+    public var etag: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        networks: [String] = [],
+        updateTime: Timestamp? = nil,
+        etag: String = ""
+    ) {
+        self.networks = networks
+        self.updateTime = updateTime
+        self.etag = etag
+    }
+}
+
+/// A program of a tenant that proves who it is with a client certificate.
+public struct ServicePrincipal: GeneratedMessage {
+    /// The principal's id.
+    public var id: String = ""
+    /// What the program is.
+    public var displayName: String = ""
+    /// The name that its certificate bears, as in CreateServicePrincipalRequest.
+    public var certificate: String = ""
+    /// What it may do: permissions such as "tenancy.sites.read", all of an area such as "search.*", or "*", all of the tenant.
+    public var permissions: [String] = []
+    /// When it was made.
+    public var createTime: Timestamp? = nil
+    /// When it last called, to within a few minutes; absent when it never has.
+    public var lastUseTime: Timestamp? = nil
+    /// When it was revoked; absent when it was not.
+    public var revokeTime: Timestamp? = nil
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        displayName: String = "",
+        certificate: String = "",
+        permissions: [String] = [],
+        createTime: Timestamp? = nil,
+        lastUseTime: Timestamp? = nil,
+        revokeTime: Timestamp? = nil
+    ) {
+        self.id = id
+        self.displayName = displayName
+        self.certificate = certificate
+        self.permissions = permissions
+        self.createTime = createTime
+        self.lastUseTime = lastUseTime
+        self.revokeTime = revokeTime
+    }
+}
+
+/// The request of GetAllowList.
+public struct GetAllowListRequest: GeneratedMessage {
+
+    /// A message with every field at its default.
+    public init() {}
+}
+
+/// The request of SetAllowList.
+public struct SetAllowListRequest: GeneratedMessage {
+    /// Addresses or networks of IPv4 and IPv6, such as "192.0.2.7", "192.0.2.0/24" or "2001:db8::/32"; empty: from everywhere.
+    public var networks: [String] = []
+    /// The etag of the list as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        networks: [String] = [],
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.networks = networks
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+/// The request of CreateServicePrincipal.
+public struct CreateServicePrincipalRequest: GeneratedMessage {
+    /// The tenant whose principal is made.
+    public var tenantID: String = ""
+    /// What the program is.
+    public var displayName: String = ""
+    /// The name that its certificate bears, with its kind before it: "uri:spiffe://example.org/billing" or
+    /// "dns:billing.example.org" (of its subjectAltName), "subject:CN=billing,O=Example" (as of RFC 2253), or "sha256:" and the
+    /// 64 hexadecimal digits of its fingerprint.
+    public var certificate: String = ""
+    /// What it may do: permissions such as "tenancy.sites.read", all of an area such as "search.*", or "*", all of the tenant.
+    public var permissions: [String] = []
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        tenantID: String = "",
+        displayName: String = "",
+        certificate: String = "",
+        permissions: [String] = [],
+        requestID: String = ""
+    ) {
+        self.tenantID = tenantID
+        self.displayName = displayName
+        self.certificate = certificate
+        self.permissions = permissions
+        self.requestID = requestID
+    }
+}
+
+/// The request of ListServicePrincipals.
+public struct ListServicePrincipalsRequest: GeneratedMessage {
+    /// Whether to return revoked principals too.
+    public var showRevoked: Bool = false
+    /// The greatest number of principals to return; 0 is 50, more than 1,000 is 1,000.
+    public var pageSize: Int32 = 0
+    /// The next_page_token of the page before; empty for the first.
+    public var pageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        showRevoked: Bool = false,
+        pageSize: Int32 = 0,
+        pageToken: String = ""
+    ) {
+        self.showRevoked = showRevoked
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// The answer of ListServicePrincipals.
+public struct ListServicePrincipalsResponse: GeneratedMessage {
+    /// The principals of this page.
+    public var servicePrincipals: [ServicePrincipal] = []
+    /// The page_token of the next page; empty at the end.
+    public var nextPageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        servicePrincipals: [ServicePrincipal] = [],
+        nextPageToken: String = ""
+    ) {
+        self.servicePrincipals = servicePrincipals
+        self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of RevokeServicePrincipal.
+public struct RevokeServicePrincipalRequest: GeneratedMessage {
+    /// The principal's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+extension AllowList {
+    public static var fullName: String { "trellis.tenancy.v1.AllowList" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__allow_list__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__AllowList.self)
+        self.networks = CReading.texts(c.pointee.n_networks, c.pointee.networks)
+        self.updateTime = CReading.message(c.pointee.update_time)
+        self.etag = CReading.text(c.pointee.etag)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__AllowList.self)
+        (c.pointee.n_networks, c.pointee.networks) = arena.texts(networks)
+        c.pointee.update_time = arena.message(updateTime)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+    }
+}
+
+extension ServicePrincipal {
+    public static var fullName: String { "trellis.tenancy.v1.ServicePrincipal" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__service_principal__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ServicePrincipal.self)
+        self.id = CReading.text(c.pointee.id)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.certificate = CReading.text(c.pointee.certificate)
+        self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
+        self.createTime = CReading.message(c.pointee.create_time)
+        self.lastUseTime = CReading.message(c.pointee.last_use_time)
+        self.revokeTime = CReading.message(c.pointee.revoke_time)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ServicePrincipal.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !certificate.isEmpty { c.pointee.certificate = arena.text(certificate) }
+        (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
+        c.pointee.create_time = arena.message(createTime)
+        c.pointee.last_use_time = arena.message(lastUseTime)
+        c.pointee.revoke_time = arena.message(revokeTime)
+    }
+}
+
+extension GetAllowListRequest {
+    public static var fullName: String { "trellis.tenancy.v1.GetAllowListRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__get_allow_list_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {}
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {}
+}
+
+extension GetAllowListRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+    }
+}
+
+extension SetAllowListRequest {
+    public static var fullName: String { "trellis.tenancy.v1.SetAllowListRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__set_allow_list_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SetAllowListRequest.self)
+        self.networks = CReading.texts(c.pointee.n_networks, c.pointee.networks)
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SetAllowListRequest.self)
+        (c.pointee.n_networks, c.pointee.networks) = arena.texts(networks)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension SetAllowListRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.count("networks", networks.count, maximum: 100)
+        check.texts("networks", networks, maximum: 64)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension CreateServicePrincipalRequest {
+    public static var fullName: String { "trellis.tenancy.v1.CreateServicePrincipalRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__create_service_principal_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CreateServicePrincipalRequest.self)
+        self.tenantID = CReading.text(c.pointee.tenant_id)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.certificate = CReading.text(c.pointee.certificate)
+        self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CreateServicePrincipalRequest.self)
+        if !tenantID.isEmpty { c.pointee.tenant_id = arena.text(tenantID) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !certificate.isEmpty { c.pointee.certificate = arena.text(certificate) }
+        (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension CreateServicePrincipalRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("tenant_id", tenantID, required: true, format: .uuid)
+        check.text("display_name", displayName, required: true, maximum: 100)
+        check.text("certificate", certificate, required: true, maximum: 2048)
+        check.count("permissions", permissions.count, required: true, maximum: 100)
+        check.texts("permissions", permissions, maximum: 128)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ListServicePrincipalsRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListServicePrincipalsRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_service_principals_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListServicePrincipalsRequest.self)
+        self.showRevoked = c.pointee.show_revoked != 0
+        self.pageSize = c.pointee.page_size
+        self.pageToken = CReading.text(c.pointee.page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListServicePrincipalsRequest.self)
+        c.pointee.show_revoked = showRevoked ? 1 : 0
+        c.pointee.page_size = pageSize
+        if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
+    }
+}
+
+extension ListServicePrincipalsRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.number("page_size", pageSize, minimum: 0)
+        check.text("page_token", pageToken, maximum: 2048)
+    }
+}
+
+extension ListServicePrincipalsResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListServicePrincipalsResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_service_principals_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListServicePrincipalsResponse.self)
+        self.servicePrincipals = CReading.messages(c.pointee.n_service_principals, c.pointee.service_principals)
+        self.nextPageToken = CReading.text(c.pointee.next_page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListServicePrincipalsResponse.self)
+        (c.pointee.n_service_principals, c.pointee.service_principals) = arena.messages(servicePrincipals)
+        if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension RevokeServicePrincipalRequest {
+    public static var fullName: String { "trellis.tenancy.v1.RevokeServicePrincipalRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__revoke_service_principal_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RevokeServicePrincipalRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RevokeServicePrincipalRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension RevokeServicePrincipalRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
 /// A person's being signed in to a tenant.
 public struct Session: GeneratedMessage {
     /// The session's id.
@@ -3624,7 +4014,7 @@ public enum PrincipalKind: GeneratedEnum {
     case unspecified
     /// The platform's own credential.
     case platform
-    /// An API key of a tenant that acts for a program of its own.
+    /// A program of its own, by an API key of a tenant or by its certificate.
     case service
     /// A session of a user, or an API key that acts on behalf of one.
     case user
@@ -3938,6 +4328,12 @@ public struct ApiKey: GeneratedMessage {
     public var expireTime: Timestamp? = nil
     /// When the key was revoked; absent when it was not.
     public var revokeTime: Timestamp? = nil
+    /// The sites on which the key's permissions hold; empty when they hold on the whole tenant.
+    public var siteIDs: [String] = []
+    /// When the key was last used, to within a few minutes; absent when it never was.
+    public var lastUseTime: Timestamp? = nil
+    /// Until when the secret before the last rotation is let in, or was; absent when there is none.
+    public var previousSecretExpireTime: Timestamp? = nil
 
     /// A message with every field at its default.
     public init() {}
@@ -3952,7 +4348,10 @@ public struct ApiKey: GeneratedMessage {
         secret: String = "",
         createTime: Timestamp? = nil,
         expireTime: Timestamp? = nil,
-        revokeTime: Timestamp? = nil
+        revokeTime: Timestamp? = nil,
+        siteIDs: [String] = [],
+        lastUseTime: Timestamp? = nil,
+        previousSecretExpireTime: Timestamp? = nil
     ) {
         self.id = id
         self.displayName = displayName
@@ -3963,6 +4362,9 @@ public struct ApiKey: GeneratedMessage {
         self.createTime = createTime
         self.expireTime = expireTime
         self.revokeTime = revokeTime
+        self.siteIDs = siteIDs
+        self.lastUseTime = lastUseTime
+        self.previousSecretExpireTime = previousSecretExpireTime
     }
 }
 
@@ -4529,6 +4931,9 @@ public struct CreateApiKeyRequest: GeneratedMessage {
     public var userID: String = ""
     /// When the key ends, at most ten years from now; absent when it does not.
     public var expireTime: Timestamp? = nil
+    /// The sites on which the permissions hold; empty for the whole tenant. The key holds nothing beyond them, whatever its user
+    /// holds.
+    public var siteIDs: [String] = []
     /// Makes the call safe to repeat: see the conventions above.
     public var requestID: String = ""
 
@@ -4541,12 +4946,38 @@ public struct CreateApiKeyRequest: GeneratedMessage {
         permissions: [String] = [],
         userID: String = "",
         expireTime: Timestamp? = nil,
+        siteIDs: [String] = [],
         requestID: String = ""
     ) {
         self.displayName = displayName
         self.permissions = permissions
         self.userID = userID
         self.expireTime = expireTime
+        self.siteIDs = siteIDs
+        self.requestID = requestID
+    }
+}
+
+/// The request of RotateApiKey.
+public struct RotateApiKeyRequest: GeneratedMessage {
+    /// The key's id.
+    public var id: String = ""
+    /// For how long the secret before is still let in, at most seven days; 0 ends it at once.
+    public var gracePeriodSeconds: Int64 = 0
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        gracePeriodSeconds: Int64 = 0,
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.gracePeriodSeconds = gracePeriodSeconds
         self.requestID = requestID
     }
 }
@@ -4636,10 +5067,12 @@ public struct WhoAmIResponse: GeneratedMessage {
     public var apiKey: ApiKey? = nil
     /// The user on whose behalf the caller acts; absent for the platform and for programs of their own.
     public var user: User? = nil
-    /// Every permission that the caller holds, with wildcards written out, in alphabetical order.
+    /// Every permission that the caller holds on the whole tenant, with wildcards written out, in alphabetical order.
     public var permissions: [String] = []
-    /// The session that makes the call; absent when an API key makes it.
+    /// The session that makes the call; absent when an API key or a certificate does.
     public var session: Session? = nil
+    /// The service principal whose certificate the caller has shown; absent for callers with a key or a session.
+    public var servicePrincipal: ServicePrincipal? = nil
 
     /// A message with every field at its default.
     public init() {}
@@ -4651,7 +5084,8 @@ public struct WhoAmIResponse: GeneratedMessage {
         apiKey: ApiKey? = nil,
         user: User? = nil,
         permissions: [String] = [],
-        session: Session? = nil
+        session: Session? = nil,
+        servicePrincipal: ServicePrincipal? = nil
     ) {
         self.kind = kind
         self.tenant = tenant
@@ -4659,6 +5093,7 @@ public struct WhoAmIResponse: GeneratedMessage {
         self.user = user
         self.permissions = permissions
         self.session = session
+        self.servicePrincipal = servicePrincipal
     }
 }
 
@@ -4827,6 +5262,9 @@ extension ApiKey {
         self.createTime = CReading.message(c.pointee.create_time)
         self.expireTime = CReading.message(c.pointee.expire_time)
         self.revokeTime = CReading.message(c.pointee.revoke_time)
+        self.siteIDs = CReading.texts(c.pointee.n_site_ids, c.pointee.site_ids)
+        self.lastUseTime = CReading.message(c.pointee.last_use_time)
+        self.previousSecretExpireTime = CReading.message(c.pointee.previous_secret_expire_time)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -4840,6 +5278,9 @@ extension ApiKey {
         c.pointee.create_time = arena.message(createTime)
         c.pointee.expire_time = arena.message(expireTime)
         c.pointee.revoke_time = arena.message(revokeTime)
+        (c.pointee.n_site_ids, c.pointee.site_ids) = arena.texts(siteIDs)
+        c.pointee.last_use_time = arena.message(lastUseTime)
+        c.pointee.previous_secret_expire_time = arena.message(previousSecretExpireTime)
     }
 }
 
@@ -5468,6 +5909,7 @@ extension CreateApiKeyRequest {
         self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
         self.userID = CReading.text(c.pointee.user_id)
         self.expireTime = CReading.message(c.pointee.expire_time)
+        self.siteIDs = CReading.texts(c.pointee.n_site_ids, c.pointee.site_ids)
         self.requestID = CReading.text(c.pointee.request_id)
     }
 
@@ -5477,6 +5919,7 @@ extension CreateApiKeyRequest {
         (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
         if !userID.isEmpty { c.pointee.user_id = arena.text(userID) }
         c.pointee.expire_time = arena.message(expireTime)
+        (c.pointee.n_site_ids, c.pointee.site_ids) = arena.texts(siteIDs)
         if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
     }
 }
@@ -5488,6 +5931,36 @@ extension CreateApiKeyRequest: ValidatedMessage {
         check.texts("permissions", permissions, maximum: 128)
         check.text("user_id", userID, format: .uuid)
         check.message("expire_time", expireTime)
+        check.count("site_ids", siteIDs.count, maximum: 100)
+        check.texts("site_ids", siteIDs, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension RotateApiKeyRequest {
+    public static var fullName: String { "trellis.tenancy.v1.RotateApiKeyRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__rotate_api_key_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RotateApiKeyRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.gracePeriodSeconds = c.pointee.grace_period_seconds
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RotateApiKeyRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        c.pointee.grace_period_seconds = gracePeriodSeconds
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension RotateApiKeyRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.number("grace_period_seconds", gracePeriodSeconds, minimum: 0, maximum: 604800)
         check.text("request_id", requestID, format: .requestID)
     }
 }
@@ -5593,6 +6066,7 @@ extension WhoAmIResponse {
         self.user = CReading.message(c.pointee.user)
         self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
         self.session = CReading.message(c.pointee.session)
+        self.servicePrincipal = CReading.message(c.pointee.service_principal)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -5603,5 +6077,6 @@ extension WhoAmIResponse {
         c.pointee.user = arena.message(user)
         (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
         c.pointee.session = arena.message(session)
+        c.pointee.service_principal = arena.message(servicePrincipal)
     }
 }

@@ -105,6 +105,8 @@ extension ErrorReply {
             retryAfter = exhaustion.retryAfter
         case .contention:
             retryAfter = .milliseconds(50)
+        case .addressNotAllowed(let address):
+            metadata = ["address": address]
         case .unauthenticated, .wrongCredentialKind:
             break
         }
@@ -118,7 +120,7 @@ extension ErrorReply {
         case .failedPrecondition: .failedPrecondition
         case .etagMismatch, .contention: .aborted
         case .unauthenticated: .unauthenticated
-        case .permissionDenied, .wrongCredentialKind, .escalation: .permissionDenied
+        case .permissionDenied, .wrongCredentialKind, .escalation, .addressNotAllowed: .permissionDenied
         case .resourceExhausted: .resourceExhausted
         }
     }

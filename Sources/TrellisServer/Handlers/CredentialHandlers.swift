@@ -76,8 +76,8 @@ struct CredentialHandlers: CredentialService {
         }
     }
 
-    /// Under what a refused sign-in is told of: as the user, in the tenant that was meant or the first that they are a user
-    /// of; of an address that nobody has, on the platform, so that it takes as long.
+    /// Under what a refused sign-in is told of: as the user, in the tenant that was meant or the first that they are a
+    /// user of; of an address that nobody has, on the platform, so that it takes as long.
     private static func scope(of memberships: [Membership], _ tenant: String) -> Scope {
         let meant = memberships.first { $0.slug == tenant || $0.tenantID == tenant } ?? memberships.first
         guard let meant, let id = UUID(meant.tenantID), let user = UUID(meant.userID) else {
@@ -275,14 +275,16 @@ extension ServerContext {
     /// From where the call comes.
     fileprivate var client: Client { Client(peer: peer, userAgent: metadata["user-agent"] ?? "") }
 
-    /// Goes on with a public call as somebody whom its request has identified: what it writes is theirs, and its line in the
-    /// log names them.
+    /// Goes on with a public call as somebody whom its request has identified: what it writes is theirs, and its line
+    /// in the log names them.
+    ///
+    /// The consistency token of such a call promises nothing but what it has changed itself: epoch 0.
     ///
     /// - Parameter error: why the call is refused, when all that it writes is that.
     fileprivate func admit(_ scope: Scope, _ services: LoopServices, refusedFor error: DomainError? = nil) {
         guard let policy = services.policies[route.index] else { preconditionFailure("\(route.path) has no policy") }
         let reply = error.map { ErrorReply($0) }
         let refusal = reply.map { (outcome: $0.code.name, reason: $0.reason) }
-        admittedCall = Call(scope: scope, policy: policy, services: services, refusal: refusal)
+        admittedCall = Call(scope: scope, policy: policy, services: services, epoch: 0, refusal: refusal)
     }
 }
