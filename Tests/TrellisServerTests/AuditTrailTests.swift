@@ -180,7 +180,7 @@ struct AuditTrailTests {
             let (_, root) = try await server.tenant("acme")
             let path = "/trellis.tenancy.v1.EndUserService/"
             let options = CallOptions(metadata: ["authorization": "Bearer \(root)"], timeout: .seconds(60))
-            let profile = #"{"note": "quetzal \#(String(repeating: "x", count: 16_000))"}"#
+            let profile = #"{"note": "quetzal \#(String(repeating: "x", count: 16_350))"}"#
             let made = try await server.channel.unary(
                 path + "CreateEndUser",
                 CreateEndUserRequest(
