@@ -130,6 +130,7 @@ let package = Package(
         .plugin(name: "EmbedMigrations", capability: .buildTool()),
         area("Tenancy"),
         area("EndUsers"),
+        area("Privacy"),
         area("Reference"),
         area("Search"),
 
@@ -138,7 +139,7 @@ let package = Package(
             "TrellisServer",
             nil,
             [
-                "Domain", "Schema", "Tenancy", "EndUsers", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "HTTP2",
+                "Domain", "Schema", "Tenancy", "EndUsers", "Privacy", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "HTTP2",
                 "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
             ]
         ),
@@ -293,7 +294,7 @@ let package = Package(
         tests(
             "TrellisServerTests",
             [
-                "TrellisServer", "Domain", "Tenancy", "EndUsers", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
+                "TrellisServer", "Domain", "Tenancy", "EndUsers", "Privacy", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
                 "TestSupport", "RPCClient", "EventLoop", "Primitives", "Search", "Reference", "trellis", log,
             ]
         ),

@@ -16,6 +16,7 @@ enum Services {
         router.register(tenancy: TenancyHandlers())
         router.register(access: AccessHandlers())
         router.register(endUser: EndUserHandlers())
+        router.register(privacy: PrivacyHandlers())
         router.register(reference: ReferenceHandlers())
         router.register(search: SearchHandlers())
         router.register(health: health)

@@ -18,6 +18,7 @@
 #include "trellis/search/v1/search.pb-c.h"
 #include "trellis/tenancy/v1/access.pb-c.h"
 #include "trellis/tenancy/v1/end_users.pb-c.h"
+#include "trellis/tenancy/v1/privacy.pb-c.h"
 #include "trellis/tenancy/v1/tenancy.pb-c.h"
 
 /* A proto file as a serialized google.protobuf.FileDescriptorProto. */
@@ -135,12 +136,18 @@ static inline const void *_Nonnull trellis__tenancy__v1__create_user_request__de
 static inline const void *_Nonnull trellis__tenancy__v1__delete_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__delete_role_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__delete_user_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__detokenize_request__descriptor_address(void) { return &trellis__tenancy__v1__detokenize_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__detokenize_response__descriptor_address(void) { return &trellis__tenancy__v1__detokenize_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__end_user__descriptor_address(void) { return &trellis__tenancy__v1__end_user__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__end_user_activity__descriptor_address(void) { return &trellis__tenancy__v1__end_user_activity__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__end_user_identity__descriptor_address(void) { return &trellis__tenancy__v1__end_user_identity__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__end_user_merge__descriptor_address(void) { return &trellis__tenancy__v1__end_user_merge__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__erase_subject_request__descriptor_address(void) { return &trellis__tenancy__v1__erase_subject_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__erasure_certificate__descriptor_address(void) { return &trellis__tenancy__v1__erasure_certificate__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__export_subject_request__descriptor_address(void) { return &trellis__tenancy__v1__export_subject_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__find_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__find_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__get_end_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__get_erasure_certificate_request__descriptor_address(void) { return &trellis__tenancy__v1__get_erasure_certificate_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_role_request__descriptor_address(void) { return &trellis__tenancy__v1__get_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_site_request__descriptor_address(void) { return &trellis__tenancy__v1__get_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__get_tenant_request__descriptor; }
@@ -148,6 +155,7 @@ static inline const void *_Nonnull trellis__tenancy__v1__get_user_request__descr
 static inline const void *_Nonnull trellis__tenancy__v1__invitation__descriptor_address(void) { return &trellis__tenancy__v1__invitation__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__invite_user_request__descriptor_address(void) { return &trellis__tenancy__v1__invite_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__issue_tenant_key_request__descriptor_address(void) { return &trellis__tenancy__v1__issue_tenant_key_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__legal_hold__descriptor_address(void) { return &trellis__tenancy__v1__legal_hold__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_api_keys_request__descriptor_address(void) { return &trellis__tenancy__v1__list_api_keys_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_api_keys_response__descriptor_address(void) { return &trellis__tenancy__v1__list_api_keys_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_effective_permissions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_effective_permissions_request__descriptor; }
@@ -156,6 +164,8 @@ static inline const void *_Nonnull trellis__tenancy__v1__list_end_users_request_
 static inline const void *_Nonnull trellis__tenancy__v1__list_end_users_response__descriptor_address(void) { return &trellis__tenancy__v1__list_end_users_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_invitations_request__descriptor_address(void) { return &trellis__tenancy__v1__list_invitations_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_invitations_response__descriptor_address(void) { return &trellis__tenancy__v1__list_invitations_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_legal_holds_request__descriptor_address(void) { return &trellis__tenancy__v1__list_legal_holds_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_legal_holds_response__descriptor_address(void) { return &trellis__tenancy__v1__list_legal_holds_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_merges_request__descriptor_address(void) { return &trellis__tenancy__v1__list_merges_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_merges_response__descriptor_address(void) { return &trellis__tenancy__v1__list_merges_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_permissions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_permissions_request__descriptor; }
@@ -172,8 +182,11 @@ static inline const void *_Nonnull trellis__tenancy__v1__list_users_request__des
 static inline const void *_Nonnull trellis__tenancy__v1__list_users_response__descriptor_address(void) { return &trellis__tenancy__v1__list_users_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__merge_end_users_request__descriptor_address(void) { return &trellis__tenancy__v1__merge_end_users_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__permission__descriptor_address(void) { return &trellis__tenancy__v1__permission__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__place_legal_hold_request__descriptor_address(void) { return &trellis__tenancy__v1__place_legal_hold_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__read_subject_export_request__descriptor_address(void) { return &trellis__tenancy__v1__read_subject_export_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__record_activity_request__descriptor_address(void) { return &trellis__tenancy__v1__record_activity_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__record_activity_response__descriptor_address(void) { return &trellis__tenancy__v1__record_activity_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__release_legal_hold_request__descriptor_address(void) { return &trellis__tenancy__v1__release_legal_hold_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__remove_identity_request__descriptor_address(void) { return &trellis__tenancy__v1__remove_identity_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__resume_user_request__descriptor_address(void) { return &trellis__tenancy__v1__resume_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_api_key_request__descriptor; }
@@ -182,8 +195,14 @@ static inline const void *_Nonnull trellis__tenancy__v1__role__descriptor_addres
 static inline const void *_Nonnull trellis__tenancy__v1__role_assignment__descriptor_address(void) { return &trellis__tenancy__v1__role_assignment__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role_grant__descriptor_address(void) { return &trellis__tenancy__v1__role_grant__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__site__descriptor_address(void) { return &trellis__tenancy__v1__site__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__source_count__descriptor_address(void) { return &trellis__tenancy__v1__source_count__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__subject_export__descriptor_address(void) { return &trellis__tenancy__v1__subject_export__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__subject_export_part__descriptor_address(void) { return &trellis__tenancy__v1__subject_export_part__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__suspend_user_request__descriptor_address(void) { return &trellis__tenancy__v1__suspend_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__tenant__descriptor_address(void) { return &trellis__tenancy__v1__tenant__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__token_text__descriptor_address(void) { return &trellis__tenancy__v1__token_text__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__tokenize_request__descriptor_address(void) { return &trellis__tenancy__v1__tokenize_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__tokenize_response__descriptor_address(void) { return &trellis__tenancy__v1__tokenize_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__unassign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__unassign_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__unblock_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__unblock_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__undelete_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_end_user_request__descriptor; }
@@ -194,6 +213,8 @@ static inline const void *_Nonnull trellis__tenancy__v1__update_site_request__de
 static inline const void *_Nonnull trellis__tenancy__v1__update_user_request__descriptor_address(void) { return &trellis__tenancy__v1__update_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__upsert_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__upsert_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__user__descriptor_address(void) { return &trellis__tenancy__v1__user__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__verify_erasure_certificate_request__descriptor_address(void) { return &trellis__tenancy__v1__verify_erasure_certificate_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__verify_erasure_certificate_response__descriptor_address(void) { return &trellis__tenancy__v1__verify_erasure_certificate_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__who_am_irequest__descriptor_address(void) { return &trellis__tenancy__v1__who_am_irequest__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__who_am_iresponse__descriptor_address(void) { return &trellis__tenancy__v1__who_am_iresponse__descriptor; }
 

@@ -1,5 +1,5 @@
 public import Domain
-internal import Postgres
+public import Postgres
 internal import Primitives
 public import TrellisAPI
 
@@ -98,5 +98,25 @@ extension EndUsers {
         guard row.sealedKey != nil else { throw EndUserRow.isErased(id) }
         _ = try await work.transaction.run(EndUserUndelete(tenantID: work.scope.tenant, endUserID: id))
         return try await current(id, work, view)
+    }
+
+    // MARK: Purging
+
+    /// How many end users one transaction purges at most.
+    private static let purgeBatch: Int64 = 500
+
+    /// Purges the deleted end users of all tenants whose time to be restored is over, but for those under a legal hold: with
+    /// everything personal about them, and the keys to it. On the database's loop.
+    ///
+    /// - Returns: how many there were, aliases among them.
+    public static func purge(_ database: Database) async throws -> Int {
+        var total = 0
+        while true {
+            let purged = try await database.transaction(Scope.platformSettings) { transaction in
+                try await transaction.run(EndUserPurge(count: purgeBatch))
+            }
+            guard purged > 0 else { return total }
+            total += purged
+        }
     }
 }

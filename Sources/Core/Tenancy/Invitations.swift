@@ -95,7 +95,8 @@ public enum Invitations {
                 .init(
                     reason: "USER_SIGNS_IN",
                     subject: "users/\(known.userID)",
-                    description: "user \(known.userID) has this address and signs in already: assign roles to them instead"
+                    description:
+                        "user \(known.userID) has this address and signs in already: assign roles to them instead"
                 )
             )
         }

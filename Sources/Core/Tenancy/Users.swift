@@ -178,6 +178,7 @@ public enum Users {
                 )
             )
         }
+        guard row.sealedKey != nil else { throw erased(id) }
         return row
     }
 
