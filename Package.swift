@@ -46,6 +46,9 @@ func area(_ name: String) -> Target {
     )
 }
 
+/// The areas of the domain core.
+let areas: [Target.Dependency] = ["Tenancy", "EndUsers", "Privacy", "Credentials", "Reference", "Search"]
+
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
     .testTarget(
         name: name,
@@ -131,6 +134,13 @@ let package = Package(
         area("Tenancy"),
         area("EndUsers"),
         area("Privacy"),
+        // How people sign in: an area that hashes passwords off the loop.
+        library(
+            "Credentials",
+            "Sources/Core/Credentials",
+            ["Domain", "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives"],
+            exclude: ["SQL"]
+        ),
         area("Reference"),
         area("Search"),
 
@@ -139,9 +149,9 @@ let package = Package(
             "TrellisServer",
             nil,
             [
-                "Domain", "Schema", "Tenancy", "EndUsers", "Privacy", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "HTTP2",
-                "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
-            ]
+                "Domain", "Schema", "RPC", "RPCServer", "RPCServices", "HTTP2", "Postgres", "Protobuf", "TrellisAPI",
+                "EventLoop", "Primitives", log,
+            ] + areas
         ),
         .executableTarget(
             name: "trellisd",
@@ -284,6 +294,7 @@ let package = Package(
         tests("SearchTests", ["Search", "Domain", "TrellisAPI", "Primitives"]),
         tests("DomainTests", ["Domain", "Tenancy", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("TenancyTests", ["Tenancy", "Domain", "Postgres", "TrellisAPI", "Primitives"]),
+        tests("CredentialsTests", ["Credentials", "Domain", "EventLoop", "TestSupport", "TrellisAPI", "Primitives"]),
         tests(
             "TrellisClientTests",
             [
@@ -294,9 +305,9 @@ let package = Package(
         tests(
             "TrellisServerTests",
             [
-                "TrellisServer", "Domain", "Tenancy", "EndUsers", "Privacy", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
-                "TestSupport", "RPCClient", "EventLoop", "Primitives", "Search", "Reference", "trellis", log,
-            ]
+                "TrellisServer", "Domain", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI", "TestSupport",
+                "RPCClient", "EventLoop", "Primitives", "trellis", log,
+            ] + areas
         ),
     ]
 )

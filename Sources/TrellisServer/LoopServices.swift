@@ -1,3 +1,4 @@
+import Credentials
 import Domain
 import EventLoop
 import Logging
@@ -12,6 +13,8 @@ final class LoopServices: @unchecked Sendable {
     let loop: EventLoop
     let database: Database
     let doorkeeper: Doorkeeper
+    /// How people sign in.
+    let credentials: SignInServices
     /// What page tokens are sealed with.
     let pageKey: SealingKey
     /// What personal data is kept under.
@@ -29,14 +32,22 @@ final class LoopServices: @unchecked Sendable {
     /// Every permission there is.
     private(set) var catalogue = PermissionCatalogue([])
 
-    init(_ loop: EventLoop, database: Database, pageKey: SealingKey, keyring: Keyring, log: Logger) {
+    init(
+        _ loop: EventLoop,
+        database: Database,
+        pageKey: SealingKey,
+        keyring: Keyring,
+        credentials: SignInServices,
+        log: Logger
+    ) {
         self.loop = loop
         self.database = database
         self.pageKey = pageKey
         self.keyring = keyring
         self.log = log
         logLevel = log.logLevel
-        doorkeeper = Doorkeeper(loop, database)
+        self.credentials = credentials
+        doorkeeper = Doorkeeper(loop, database, AccessTokens(database, credentials.settings))
     }
 
     /// Takes the policies of a router that holds all its methods.
@@ -48,6 +59,17 @@ final class LoopServices: @unchecked Sendable {
         methods = router.routes.map(\.path)
         serviceNames = router.services
         metrics.prepare(methods: methods.count)
+    }
+}
+
+/// How people sign in to this server: one a process.
+struct SignInServices: Sendable {
+    let settings: CredentialSettings
+    let passwords: Passwords
+
+    init(_ settings: CredentialSettings) {
+        self.settings = settings
+        passwords = Passwords(cost: settings.passwordCost, atOnce: settings.hashesAtOnce)
     }
 }
 

@@ -19,7 +19,7 @@ struct RoutePolicy: Sendable {
     /// The permission that shows personal data as it is; empty when none is needed.
     let personalPermission: String
     /// The method's name in logs, audit events, page tokens and outcomes: its path without the first slash.
-    let method: String
+    var method: String
 
     /// What a route carries; nil for methods that are not ours (health, reflection), which are public.
     init?(_ route: Route) {

@@ -1,3 +1,4 @@
+public import Credentials
 internal import Domain
 public import EventLoop
 public import HTTP2
@@ -9,6 +10,7 @@ public import RPCServer
 internal import RPCServices
 internal import Synchronization
 internal import Tenancy
+internal import TrellisAPI
 
 /// What a server needs to know to start.
 public struct ServerOptions: Sendable {
@@ -33,6 +35,8 @@ public struct ServerOptions: Sendable {
     public var encryptionKey: [UInt8]
     /// What callers may do.
     public var limits = ServerLimits()
+    /// How people sign in.
+    public var credentials = CredentialSettings()
 
     /// Options with the defaults for the rest.
     public init(host: String, port: UInt16, database: DatabaseAddress, encryptionKey: [UInt8]) {
@@ -102,16 +106,27 @@ public final class Server: Sendable {
         let keyring = Keyring(root: options.encryptionKey)
         let (admitsPlatformKey, pageKey) = try await loops[0].run {
             try await Admission.check(keyring, first)
+            try await SigningKeys.ensure(keyring, first)
             var admits = false
             if let secret { admits = try await Admission.ensurePlatformKey(first, secret: secret) }
             return (admits, try await Admission.pageSealingKey(first))
         }
+        let credentials = SignInServices(options.credentials)
         for (loop, database) in zip(loops, databases) {
-            table.add(LoopServices(loop, database: database, pageKey: pageKey, keyring: keyring, log: log))
+            table.add(
+                LoopServices(
+                    loop,
+                    database: database,
+                    pageKey: pageKey,
+                    keyring: keyring,
+                    credentials: credentials,
+                    log: log
+                )
+            )
         }
         let rpc = RPCServer(group: group, configuration: configuration(table)) { [health] loop in
             let router = Router()
-            Services.register(in: router, health: health)
+            Services.register(in: router, health: health, table)
             table[loop].read(router)
             return router
         }
@@ -184,12 +199,19 @@ public final class Server: Sendable {
         log.debug("forgot old outcomes of writes", metadata: ["count": "\(count)"])
     }
 
+    /// Deletes what credentials leave behind, of all tenants.
+    func forgetOldCredentials() async throws {
+        guard let part = state.withLock({ $0.table }).all.first else { return }
+        try await part.loop.run { try await CredentialHousekeeping.run(part.database) }
+    }
+
     /// Keeps house until it is cancelled. A failure waits for the next time.
     private func keepHouse(on loop: EventLoop) async {
         while !Task.isCancelled {
             do {
                 try await loop.sleep(for: Self.housekeepingInterval)
                 try await forgetOldOutcomes()
+                try await forgetOldCredentials()
             } catch is CancellationError {
                 return
             } catch {
@@ -205,7 +227,12 @@ public final class Server: Sendable {
         case "/healthz": .ok("ok\n")
         case "/readyz": await readiness()
         case "/metrics": AdminReply(status: "200 OK", type: PrometheusText.contentType, body: await metrics())
-        default: AdminReply(status: "404 Not Found", body: "there are /healthz, /readyz and /metrics\n")
+        case "/.well-known/jwks.json": await keySet()
+        default:
+            AdminReply(
+                status: "404 Not Found",
+                body: "there are /healthz, /readyz, /metrics and /.well-known/jwks.json\n"
+            )
         }
     }
 
@@ -224,6 +251,14 @@ public final class Server: Sendable {
             }
         }
         return failure == nil ? .ok("ready\n") : .unavailable("the database does not answer\n")
+    }
+
+    /// The keys that access tokens are verified with, for whoever verifies them without us.
+    private func keySet() async -> AdminReply {
+        guard let part = state.withLock({ $0.table }).all.first else { return .unavailable("not serving\n") }
+        let set = await part.loop.run { () -> JwkSet? in try? await SigningKeys.published(part.database) }
+        guard let set else { return .unavailable("the database does not answer\n") }
+        return AdminReply(status: "200 OK", type: "application/jwk-set+json", body: SigningKeys.document(set) + "\n")
     }
 
     private func metrics() async -> String {

@@ -12,11 +12,12 @@ enum Services {
     static let transcoder = DescriptorTranscoder(.trellis)
 
     /// Registers the methods of all services.
-    static func register(in router: Router, health: Health) {
+    static func register(in router: Router, health: Health, _ table: LoopTable) {
         router.register(tenancy: TenancyHandlers())
         router.register(access: AccessHandlers())
         router.register(endUser: EndUserHandlers())
         router.register(privacy: PrivacyHandlers())
+        router.register(credential: CredentialHandlers(table: table))
         router.register(reference: ReferenceHandlers())
         router.register(search: SearchHandlers())
         router.register(health: health)

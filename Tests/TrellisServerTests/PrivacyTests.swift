@@ -195,7 +195,9 @@ struct PrivacyTests {
             #expect(certificate.reason == "as asked on Monday" && certificate.keysDeleted == 2)
             let erased = Dictionary(uniqueKeysWithValues: certificate.erased.map { ($0.source, $0.count) })
             // Two end users, three identities, a merge; a token and an export; the answer with a request id.
-            #expect(erased == ["end_users": 6, "users": 0, "tokens_and_exports": 2, "stored_answers": 1])
+            #expect(
+                erased == ["end_users": 6, "users": 0, "sessions": 0, "tokens_and_exports": 2, "stored_answers": 1]
+            )
             #expect(certificate.residues.isEmpty)
             let month = (certificate.dueTime?.seconds ?? 0) - (certificate.requestTime?.seconds ?? 0)
             #expect((28 * 86_400...31 * 86_400).contains(month))

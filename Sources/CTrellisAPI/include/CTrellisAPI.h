@@ -17,6 +17,7 @@
 #include "trellis/reference/v1/reference.pb-c.h"
 #include "trellis/search/v1/search.pb-c.h"
 #include "trellis/tenancy/v1/access.pb-c.h"
+#include "trellis/tenancy/v1/credentials.pb-c.h"
 #include "trellis/tenancy/v1/end_users.pb-c.h"
 #include "trellis/tenancy/v1/privacy.pb-c.h"
 #include "trellis/tenancy/v1/tenancy.pb-c.h"
@@ -119,10 +120,13 @@ static inline const void *_Nonnull trellis__search__v1__search_request__descript
 static inline const void *_Nonnull trellis__search__v1__search_response__descriptor_address(void) { return &trellis__search__v1__search_response__descriptor; }
 static inline const void *_Nonnull trellis__search__v1__snippet__descriptor_address(void) { return &trellis__search__v1__snippet__descriptor; }
 static inline const void *_Nonnull trellis__search__v1__text_range__descriptor_address(void) { return &trellis__search__v1__text_range__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__accept_invitation_request__descriptor_address(void) { return &trellis__tenancy__v1__accept_invitation_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__add_identity_request__descriptor_address(void) { return &trellis__tenancy__v1__add_identity_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__api_key__descriptor_address(void) { return &trellis__tenancy__v1__api_key__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__assign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__assign_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__block_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__block_end_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__change_password_request__descriptor_address(void) { return &trellis__tenancy__v1__change_password_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__change_password_response__descriptor_address(void) { return &trellis__tenancy__v1__change_password_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__check_bulk_request__descriptor_address(void) { return &trellis__tenancy__v1__check_bulk_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__check_bulk_response__descriptor_address(void) { return &trellis__tenancy__v1__check_bulk_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__check_request__descriptor_address(void) { return &trellis__tenancy__v1__check_request__descriptor; }
@@ -148,13 +152,17 @@ static inline const void *_Nonnull trellis__tenancy__v1__export_subject_request_
 static inline const void *_Nonnull trellis__tenancy__v1__find_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__find_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__get_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_erasure_certificate_request__descriptor_address(void) { return &trellis__tenancy__v1__get_erasure_certificate_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__get_jwks_request__descriptor_address(void) { return &trellis__tenancy__v1__get_jwks_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_role_request__descriptor_address(void) { return &trellis__tenancy__v1__get_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_site_request__descriptor_address(void) { return &trellis__tenancy__v1__get_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__get_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_user_request__descriptor_address(void) { return &trellis__tenancy__v1__get_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__invitation__descriptor_address(void) { return &trellis__tenancy__v1__invitation__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__invite_user_request__descriptor_address(void) { return &trellis__tenancy__v1__invite_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__issue_password_reset_request__descriptor_address(void) { return &trellis__tenancy__v1__issue_password_reset_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__issue_tenant_key_request__descriptor_address(void) { return &trellis__tenancy__v1__issue_tenant_key_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__jwk__descriptor_address(void) { return &trellis__tenancy__v1__jwk__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__jwk_set__descriptor_address(void) { return &trellis__tenancy__v1__jwk_set__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__legal_hold__descriptor_address(void) { return &trellis__tenancy__v1__legal_hold__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_api_keys_request__descriptor_address(void) { return &trellis__tenancy__v1__list_api_keys_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_api_keys_response__descriptor_address(void) { return &trellis__tenancy__v1__list_api_keys_response__descriptor; }
@@ -174,26 +182,47 @@ static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_r
 static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_response__descriptor_address(void) { return &trellis__tenancy__v1__list_role_assignments_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_roles_request__descriptor_address(void) { return &trellis__tenancy__v1__list_roles_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_roles_response__descriptor_address(void) { return &trellis__tenancy__v1__list_roles_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_sessions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_sessions_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_sessions_response__descriptor_address(void) { return &trellis__tenancy__v1__list_sessions_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_signing_keys_request__descriptor_address(void) { return &trellis__tenancy__v1__list_signing_keys_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_signing_keys_response__descriptor_address(void) { return &trellis__tenancy__v1__list_signing_keys_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_sites_request__descriptor_address(void) { return &trellis__tenancy__v1__list_sites_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_sites_response__descriptor_address(void) { return &trellis__tenancy__v1__list_sites_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_tenants_request__descriptor_address(void) { return &trellis__tenancy__v1__list_tenants_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_tenants_response__descriptor_address(void) { return &trellis__tenancy__v1__list_tenants_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_users_request__descriptor_address(void) { return &trellis__tenancy__v1__list_users_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_users_response__descriptor_address(void) { return &trellis__tenancy__v1__list_users_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__membership__descriptor_address(void) { return &trellis__tenancy__v1__membership__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__merge_end_users_request__descriptor_address(void) { return &trellis__tenancy__v1__merge_end_users_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__password_reset__descriptor_address(void) { return &trellis__tenancy__v1__password_reset__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__permission__descriptor_address(void) { return &trellis__tenancy__v1__permission__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__place_legal_hold_request__descriptor_address(void) { return &trellis__tenancy__v1__place_legal_hold_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__read_subject_export_request__descriptor_address(void) { return &trellis__tenancy__v1__read_subject_export_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__record_activity_request__descriptor_address(void) { return &trellis__tenancy__v1__record_activity_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__record_activity_response__descriptor_address(void) { return &trellis__tenancy__v1__record_activity_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__refresh_session_request__descriptor_address(void) { return &trellis__tenancy__v1__refresh_session_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__release_legal_hold_request__descriptor_address(void) { return &trellis__tenancy__v1__release_legal_hold_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__remove_identity_request__descriptor_address(void) { return &trellis__tenancy__v1__remove_identity_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__request_password_reset_request__descriptor_address(void) { return &trellis__tenancy__v1__request_password_reset_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__request_password_reset_response__descriptor_address(void) { return &trellis__tenancy__v1__request_password_reset_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__reset_password_request__descriptor_address(void) { return &trellis__tenancy__v1__reset_password_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__reset_password_response__descriptor_address(void) { return &trellis__tenancy__v1__reset_password_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__resume_user_request__descriptor_address(void) { return &trellis__tenancy__v1__resume_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_invitation_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_invitation_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__revoke_session_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_session_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role__descriptor_address(void) { return &trellis__tenancy__v1__role__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role_assignment__descriptor_address(void) { return &trellis__tenancy__v1__role_assignment__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role_grant__descriptor_address(void) { return &trellis__tenancy__v1__role_grant__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__rotate_signing_key_request__descriptor_address(void) { return &trellis__tenancy__v1__rotate_signing_key_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__session__descriptor_address(void) { return &trellis__tenancy__v1__session__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__session_tokens__descriptor_address(void) { return &trellis__tenancy__v1__session_tokens__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__sign_in_request__descriptor_address(void) { return &trellis__tenancy__v1__sign_in_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__sign_in_response__descriptor_address(void) { return &trellis__tenancy__v1__sign_in_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__sign_out_everywhere_request__descriptor_address(void) { return &trellis__tenancy__v1__sign_out_everywhere_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__sign_out_everywhere_response__descriptor_address(void) { return &trellis__tenancy__v1__sign_out_everywhere_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__sign_out_request__descriptor_address(void) { return &trellis__tenancy__v1__sign_out_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__signing_key__descriptor_address(void) { return &trellis__tenancy__v1__signing_key__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__site__descriptor_address(void) { return &trellis__tenancy__v1__site__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__source_count__descriptor_address(void) { return &trellis__tenancy__v1__source_count__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__subject_export__descriptor_address(void) { return &trellis__tenancy__v1__subject_export__descriptor; }

@@ -195,7 +195,8 @@ private struct Outcome {
         method = call.method
         requestID = request.requestID
         key = SHA256.hash(request.requestID.utf8)
-        hash = SHA256.hash(request.serialized(prefix: 0))
+        // Keyed, because a request can hold a password, and what is stored must not help to guess it.
+        hash = HMACKey(call.keyring.derived("request hashes")).code(request.serialized(prefix: 0))
     }
 
     /// The key that the answer is sealed with: made of the request id, which is not stored.
@@ -228,8 +229,7 @@ private struct Outcome {
                 .init(
                     reason: "SUBJECT_ERASED",
                     subject: "requests/\(requestID)",
-                    description: "this call was answered before, and somebody whom the answer told of was erased since: "
-                        + "a new request needs a new request_id"
+                    description: "this call was answered before, and somebody whom the answer told of was erased since"
                 )
             )
         }

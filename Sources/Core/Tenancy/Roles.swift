@@ -94,7 +94,10 @@ public enum Roles {
         let changesPermissions = mask.contains("permissions") && role.permissions != request.permissions
         if mask.contains("permissions") {
             guard !request.permissions.isEmpty else {
-                throw DomainError.invalid("permissions", "it is empty, but a role must hold something: delete it instead")
+                throw DomainError.invalid(
+                    "permissions",
+                    "it is empty, but a role must hold something: delete it instead"
+                )
             }
             try catalogue.check(request.permissions, field: "permissions")
             try work.scope.requireCovering(request.permissions)

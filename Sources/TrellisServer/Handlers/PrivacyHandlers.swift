@@ -1,3 +1,4 @@
+import Credentials
 import Domain
 import EndUsers
 import Privacy
@@ -7,7 +8,7 @@ import TrellisAPI
 
 extension PersonalDataSources {
     /// Every part of this server that keeps personal data.
-    static let everywhere = PersonalDataSources([EndUserData(), UserData()])
+    static let everywhere = PersonalDataSources([EndUserData(), UserData(), SessionData()])
 }
 
 /// PrivacyService: each method as its use case.

@@ -1,3 +1,4 @@
+import Credentials
 import Domain
 import EventLoop
 import Primitives
@@ -119,7 +120,10 @@ struct TenancyHandlers: TenancyService {
 
     func whoAmI(_ request: WhoAmIRequest, _ context: ServerContext) async throws -> WhoAmIResponse {
         let call = context.call
-        return try await Identity.whoAmI(call.scope, call.database, call.services.catalogue, call.services.keyring)
+        let (database, keyring) = (call.database, call.services.keyring)
+        var response = try await Identity.whoAmI(call.scope, database, call.services.catalogue, keyring)
+        if response.apiKey == nil { response.session = try await Sessions.current(call.scope, database, keyring) }
+        return response
     }
 
     /// By how much clocks of loops may lag: `EventLoop.now` stands still during a turn.

@@ -53,7 +53,8 @@ struct Settings: Sendable {
     var all: [SettingEntry] {
         [
             home.entry, listen.entry, tlsCert.entry, tlsKey.entry, tlsClientCA.entry, tlsClientAuth.entry,
-            tlsMinVersion.entry, admin.entry, databaseURL.entry, encryptionKeyFile.entry, postgres.entry, loops.entry, poolMin.entry,
+            tlsMinVersion.entry, admin.entry, databaseURL.entry, encryptionKeyFile.entry, postgres.entry, loops.entry,
+            poolMin.entry,
             poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry, grace.entry, logLevel.entry,
             logFormat.entry, config.entry,
         ] + LimitSetting.all.map(\.entry)
@@ -105,7 +106,8 @@ struct Settings: Sendable {
                 name: "encryption-key-file",
                 placeholder: "FILE",
                 defaultText: "encryption.key in home, made at the first start",
-                help: "File with the key that personal data is kept under: 64 hexadecimal digits, the same for all servers of "
+                help:
+                    "File with the key that personal data is kept under: 64 hexadecimal digits, the same for all servers of "
                     + "a database, kept apart from its backups. Whoever loses it loses that data."
             ),
             defaultValue: nil,
