@@ -1,7 +1,7 @@
 public import Domain
 internal import Postgres
 internal import Primitives
-public import TrellisAPI
+internal import TrellisAPI
 
 /// What is kept of users' sessions: from where, with what and when they signed in.
 public struct SessionData: PersonalDataSource {
@@ -25,16 +25,24 @@ public struct SessionData: PersonalDataSource {
                 count: 1000
             )
             let rows = try await work.transaction.run(query)
-            for row in rows { try found.add("session", try row.session(.whole(work.keyring))) }
+            for row in rows { try found.add("session", try row.session(.whole(work.keyring), current: .zero)) }
             guard rows.count == 1000, let last = rows.last else { return found }
             after = last.sessionID
         }
     }
 
-    /// Erases everything personal about a subject. Their sessions end with it.
+    /// Erases everything personal about a subject. Their sessions end with it, and whoever signed in as them does so no
+    /// more.
     public func erase(_ subject: DataSubject, _ work: Work) async throws -> Int64 {
         guard subject.kind == .user else { return 0 }
-        let erase = SessionErase(tenantID: work.scope.tenant, userID: subject.id)
-        return Int64(try await work.transaction.run(erase))
+        let (tenant, id) = (work.scope.tenant, subject.id)
+        let sessions = try await work.transaction.run(SessionErase(tenantID: tenant, userID: id))
+        let (memberships, resets) = try await work.asPlatform { work in
+            try await work.transaction.run(
+                MembershipErase(memberOf: tenant, userID: id),
+                PasswordResetErase(memberOf: tenant, userID: id)
+            )
+        }
+        return Int64(sessions + memberships + resets)
     }
 }
