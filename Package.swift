@@ -47,7 +47,7 @@ func area(_ name: String) -> Target {
 }
 
 /// The areas of the domain core.
-let areas: [Target.Dependency] = ["Tenancy", "EndUsers", "Privacy", "Credentials", "Reference", "Search"]
+let areas: [Target.Dependency] = ["Tenancy", "EndUsers", "Privacy", "Credentials", "Audit", "Reference", "Search"]
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
     .testTarget(
@@ -143,6 +143,7 @@ let package = Package(
         ),
         area("Reference"),
         area("Search"),
+        area("Audit"),
 
         // The server.
         library(
@@ -293,6 +294,7 @@ let package = Package(
         tests("ReferenceTests", ["Reference", "Domain", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("SearchTests", ["Search", "Domain", "TrellisAPI", "Primitives"]),
         tests("DomainTests", ["Domain", "Tenancy", "Protobuf", "TrellisAPI", "Primitives"]),
+        tests("AuditTests", ["Audit", "Domain", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("TenancyTests", ["Tenancy", "Domain", "Postgres", "TrellisAPI", "Primitives"]),
         tests("CredentialsTests", ["Credentials", "Domain", "EventLoop", "TestSupport", "TrellisAPI", "Primitives"]),
         tests(

@@ -19,6 +19,9 @@ final class LoopServices: @unchecked Sendable {
     let pageKey: SealingKey
     /// What personal data is kept under.
     let keyring: Keyring
+    /// What the audit trail is proven with.
+    let auditKeys: AuditKeys
+    let refusals = RefusalRecorder()
     let log: Logger
     /// The log's, asked once: asking copies its handler.
     let logLevel: Logger.Level
@@ -44,6 +47,7 @@ final class LoopServices: @unchecked Sendable {
         self.database = database
         self.pageKey = pageKey
         self.keyring = keyring
+        auditKeys = AuditKeys(keyring)
         self.log = log
         logLevel = log.logLevel
         self.credentials = credentials

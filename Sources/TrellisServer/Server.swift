@@ -1,3 +1,4 @@
+internal import Audit
 public import Credentials
 internal import Domain
 public import EventLoop
@@ -73,6 +74,8 @@ public final class Server: Sendable {
         var databases: [Database] = []
         var table = LoopTable()
         var housekeeping: Task<Void, Never>?
+        var sealer: AuditSealer?
+        var sealing: Task<Void, Never>?
         var isServing = false
         var started = 0.0
     }
@@ -109,6 +112,8 @@ public final class Server: Sendable {
             try await SigningKeys.ensure(keyring, first)
             var admits = false
             if let secret { admits = try await Admission.ensurePlatformKey(first, secret: secret) }
+            try await AuditKeeping.prepare(first)
+            try await AuditKeeping.recordMigrations(first, AuditKeys(keyring))
             return (admits, try await Admission.pageSealingKey(first))
         }
         let credentials = SignInServices(options.credentials)
@@ -154,20 +159,27 @@ public final class Server: Sendable {
         let housekeeping = await loops[0].run { [self, loop = loops[0]] in
             loop.startTask { await self.keepHouse(on: loop) }
         }
-        state.withLock { $0.housekeeping = housekeeping }
+        let sealer = AuditSealer(table, log)
+        let sealing = await loops[0].run { [loop = loops[0]] in loop.startTask { await sealer.run(on: loop) } }
+        state.withLock { ($0.housekeeping, $0.sealer, $0.sealing) = (housekeeping, sealer, sealing) }
         return Started(address: listening, admin: admin?.address, admitsPlatformKey: admitsPlatformKey)
     }
 
     /// Stops: says that it is no longer ready, lets open calls end within `grace`, closes the connections.
     public func stop(grace: Duration) async {
-        let (rpc, admin, databases, housekeeping) = state.withLock { state in
+        let (rpc, admin, databases, housekeeping, sealer, sealing) = state.withLock { state in
             state.isServing = false
-            return (state.rpc, state.admin, state.databases, state.housekeeping)
+            return (state.rpc, state.admin, state.databases, state.housekeeping, state.sealer, state.sealing)
         }
         housekeeping?.cancel()
+        sealing?.cancel()
         health.close()
         await rpc?.shutdown(grace: grace)
         admin?.close()
+        await sealing?.value
+        do { try await sealer?.recordRefusals(everything: true) } catch {
+            log.warning("the last refusals are in no audit event", metadata: ["error": "\(error)"])
+        }
         for database in databases { await database.loop.run { database.close() } }
     }
 
@@ -179,7 +191,9 @@ public final class Server: Sendable {
         configuration.transcoder = Services.transcoder
         configuration.convertError = { error, context in
             let reply = ErrorReply(error)
-            if reply.isFault { Faults.report(error, context, table[context.loop].log) }
+            let services = table[context.loop]
+            services.refusals.note(reply, context, services.policies[context.route.index])
+            if reply.isFault { Faults.report(error, context, services.log) }
             return reply.rpcError(requestID: context.requestID)
         }
         return configuration
@@ -205,6 +219,21 @@ public final class Server: Sendable {
         try await part.loop.run { try await CredentialHousekeeping.run(part.database) }
     }
 
+    /// Makes the audit trail's next partitions, and forgets what it has kept long enough, of all tenants.
+    func keepAuditTrail() async throws {
+        guard let part = state.withLock({ $0.table }).all.first else { return }
+        let count = try await part.loop.run {
+            try await AuditKeeping.prepare(part.database)
+            return try await AuditKeeping.forget(part.database)
+        }
+        if count > 0 { log.info("forgot audit events whose time is over", metadata: ["count": "\(count)"]) }
+    }
+
+    /// Writes the refusals that were gathered.
+    func recordRefusals() async throws {
+        try await state.withLock { $0.sealer }?.recordRefusals(everything: true)
+    }
+
     /// Keeps house until it is cancelled. A failure waits for the next time.
     private func keepHouse(on loop: EventLoop) async {
         while !Task.isCancelled {
@@ -212,6 +241,7 @@ public final class Server: Sendable {
                 try await loop.sleep(for: Self.housekeepingInterval)
                 try await forgetOldOutcomes()
                 try await forgetOldCredentials()
+                try await keepAuditTrail()
             } catch is CancellationError {
                 return
             } catch {

@@ -20,6 +20,7 @@ enum Services {
         router.register(credential: CredentialHandlers(table: table))
         router.register(reference: ReferenceHandlers())
         router.register(search: SearchHandlers())
+        router.register(audit: AuditHandlers())
         router.register(health: health)
         router.register(reflection: reflection)
     }

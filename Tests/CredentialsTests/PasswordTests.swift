@@ -66,7 +66,8 @@ struct PasswordTests {
             }
             #expect(outcomes == ["hashed": Passwords.maximumWaiting + 1, "SIGN_IN_OVERLOAD": extra])
             // Nobody's turn was lost.
-            #expect(try await passwords.hash("correct horse battery").hasPrefix("$argon2id$"))
+            let late = try await passwords.hash("correct horse battery")
+            #expect(late.hasPrefix("$argon2id$"))
         }
     }
 

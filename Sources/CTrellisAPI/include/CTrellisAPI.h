@@ -13,6 +13,7 @@
 #include "google/type/money.pb-c.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
+#include "trellis/audit/v1/audit.pb-c.h"
 #include "trellis/options/v1/options.pb-c.h"
 #include "trellis/reference/v1/reference.pb-c.h"
 #include "trellis/search/v1/search.pb-c.h"
@@ -66,6 +67,17 @@ static inline const void *_Nonnull grpc__reflection__v1__list_service_response__
 static inline const void *_Nonnull grpc__reflection__v1__server_reflection_request__descriptor_address(void) { return &grpc__reflection__v1__server_reflection_request__descriptor; }
 static inline const void *_Nonnull grpc__reflection__v1__server_reflection_response__descriptor_address(void) { return &grpc__reflection__v1__server_reflection_response__descriptor; }
 static inline const void *_Nonnull grpc__reflection__v1__service_response__descriptor_address(void) { return &grpc__reflection__v1__service_response__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__audit_actor__descriptor_address(void) { return &trellis__audit__v1__audit_actor__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__audit_change__descriptor_address(void) { return &trellis__audit__v1__audit_change__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__audit_event__descriptor_address(void) { return &trellis__audit__v1__audit_event__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__audit_verdict__descriptor_address(void) { return &trellis__audit__v1__audit_verdict__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__export_audit_events_request__descriptor_address(void) { return &trellis__audit__v1__export_audit_events_request__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__export_audit_events_response__descriptor_address(void) { return &trellis__audit__v1__export_audit_events_response__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__get_audit_event_request__descriptor_address(void) { return &trellis__audit__v1__get_audit_event_request__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__list_audit_events_request__descriptor_address(void) { return &trellis__audit__v1__list_audit_events_request__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__list_audit_events_response__descriptor_address(void) { return &trellis__audit__v1__list_audit_events_response__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__verify_audit_chain_request__descriptor_address(void) { return &trellis__audit__v1__verify_audit_chain_request__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__verify_audit_chain_response__descriptor_address(void) { return &trellis__audit__v1__verify_audit_chain_response__descriptor; }
 static inline const void *_Nonnull trellis__options__v1__permission__descriptor_address(void) { return &trellis__options__v1__permission__descriptor; }
 static inline const void *_Nonnull trellis__options__v1__policy__descriptor_address(void) { return &trellis__options__v1__policy__descriptor; }
 static inline const void *_Nonnull trellis__options__v1__rules__descriptor_address(void) { return &trellis__options__v1__rules__descriptor; }

@@ -1,6 +1,7 @@
 public import Postgres
 public import Primitives
 public import Protobuf
+public import TrellisAPI
 
 /// A request that changes something, and can be sent again.
 public protocol WriteRequest: Message {
@@ -8,7 +9,7 @@ public protocol WriteRequest: Message {
     var requestID: String { get set }
 }
 
-/// One call that changes something: who calls what.
+/// One call that is remembered, because it changes something or shows personal data: who calls what.
 public struct WriteCall: Sendable {
     /// Who is calling.
     public var scope: Scope
@@ -18,6 +19,10 @@ public struct WriteCall: Sendable {
     public var callID: String
     /// Whether the call leaves an audit event.
     public var isAudited: Bool
+    /// What kind of record the event is.
+    public var category: AuditCategory
+    /// Where the call comes from, without the port.
+    public var address: String
     /// What personal data is kept under.
     public var keyring: Keyring
     /// The time by which the caller wants an answer, in nanoseconds of `EventLoop.now`.
@@ -29,6 +34,8 @@ public struct WriteCall: Sendable {
         method: String,
         callID: String,
         isAudited: Bool,
+        category: AuditCategory = .dataChange,
+        address: String = "",
         keyring: Keyring,
         deadline: UInt64? = nil
     ) {
@@ -36,6 +43,8 @@ public struct WriteCall: Sendable {
         self.method = method
         self.callID = callID
         self.isAudited = isAudited
+        self.category = category
+        self.address = address
         self.keyring = keyring
         self.deadline = deadline
     }
@@ -51,6 +60,8 @@ public struct Work {
     public let auditTenant: UUID
     /// What personal data is kept under.
     public let keyring: Keyring
+    /// What the call's audit event says.
+    public let audit = AuditNotes()
     /// What the call has done that others must know of once it is committed.
     let effects = WriteEffects()
 
@@ -156,25 +167,15 @@ extension Work {
             return Written(response: earlier, access: [:], isReplay: true)
         }
         let response = try await body(self)
-        if call.isAudited { _ = try await transaction.run(audit(request, call)) }
+        if call.isAudited {
+            audit.complete(with: response, makes: call.makes)
+            var shown = request
+            // Whoever has it can open the stored answer.
+            shown.requestID = ""
+            _ = try await transaction.run(call.event(of: auditTenant, shown, audit))
+        }
         if let outcome { try await outcome.complete(transaction, response, effects.subjects) }
         return Written(response: response, access: effects.access, isReplay: false)
-    }
-
-    private func audit<Request: WriteRequest>(_ request: Request, _ call: WriteCall) -> AuditEventInsert {
-        var shown = request
-        // Whoever has it can open the stored answer.
-        shown.requestID = ""
-        return AuditEventInsert(
-            tenantID: auditTenant,
-            auditEventID: .v7(),
-            actorKind: scope.actor.kind,
-            principalID: scope.actor.id,
-            userID: scope.actor.user,
-            method: call.method,
-            requestID: call.callID,
-            request: AuditedRequest.json(shown)
-        )
     }
 }
 

@@ -54,6 +54,7 @@ public enum Exports {
         _ work: Work
     ) async throws {
         let (tenant, id) = (work.scope.tenant, try UUID(export.id, field: "id"))
+        work.audit.target("subject", key.subject.text)
         let times = try await work.transaction.run(
             SubjectExportInsert(
                 tenantID: tenant,
@@ -77,24 +78,34 @@ public enum Exports {
         }
     }
 
-    /// Sends the document of an export, a part at a time, each read when the one before was sent.
+    /// The export of an id, to be read: in the transaction that remembers who reads it.
+    public static func open(_ request: ReadSubjectExportRequest, _ reading: Reading) async throws -> SubjectExport {
+        let id = try UUID(request.id, field: "id")
+        let row = try await reading.transaction.run(SubjectExportGet(tenantID: reading.scope.tenant, exportID: id))
+            .orNotFound("subject export", id)
+        reading.audit.target("subject", row.subjectID.text)
+        var export = try SubjectExport(serialized: row.description)
+        export.createTime = Timestamp(row.createTime)
+        export.expireTime = Timestamp(row.expireTime)
+        return export
+    }
+
+    /// Sends the document of an export, a part at a time, each read when the one before was sent. When the subject is erased
+    /// meanwhile, there are no more.
     public static func read(
-        _ request: ReadSubjectExportRequest,
+        _ export: SubjectExport,
         _ scope: Scope,
         _ database: Database,
         _ keyring: Keyring,
         send: (SubjectExportPart) async throws -> Void
     ) async throws {
-        let id = try UUID(request.id, field: "id")
-        let export = try await database.run(SubjectExportGet(tenantID: scope.tenant, exportID: id), scope.settings)
-            .orNotFound("subject export", id)
-        guard let key = try keyring.subject(export.subjectID, sealed: export.sealedKey) else {
-            throw DomainError.notFound(resource: "subject export", id: request.id)
-        }
+        let id = try UUID(export.id, field: "id")
         var number: Int32 = 0
         while true {
             let query = SubjectExportPartGet(tenantID: scope.tenant, exportID: id, part: number)
-            guard let row = try await database.run(query, scope.settings) else { return }
+            guard let row = try await database.run(query, scope.settings),
+                let key = try keyring.subject(row.subjectID, sealed: row.sealedKey)
+            else { return }
             let json = try key.open(row.sealedJSON, place: "\(place) \(id) \(number)")
             try await send(SubjectExportPart(json: String(decoding: json, as: UTF8.self)))
             number += 1

@@ -15,7 +15,7 @@ public enum LegalHolds {
     ) async throws -> LegalHold {
         let subject = try await sources.find(request.subjectKind, request.subjectID, work)
         guard try await work.subject(subject.id) != nil else { throw subject.isErased }
-        return try await work.transaction.run(
+        let hold = try await work.transaction.run(
             LegalHoldInsert(
                 tenantID: work.scope.tenant,
                 holdID: .v7(),
@@ -26,6 +26,9 @@ public enum LegalHolds {
             )
         )
         .certain
+        work.audit.changed("legal_hold", hold.id, from: nil, to: hold)
+        work.audit.target("subject", subject.id.text)
+        return hold
     }
 
     /// Releases a hold.

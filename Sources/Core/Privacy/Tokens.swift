@@ -1,5 +1,5 @@
 public import Domain
-public import Postgres
+internal import Postgres
 internal import Primitives
 public import TrellisAPI
 
@@ -22,6 +22,8 @@ public enum Tokens {
     ) async throws -> TokenizeResponse {
         let subject = try await sources.find(request.subjectKind, request.subjectID, work)
         guard let key = try await work.subject(subject.id) else { throw subject.isErased }
+        work.audit.isAbout(key)
+        work.audit.target("subject", subject.id.text)
         let tokens = request.texts.map { text in
             "tok_" + Base32.encode(Array(key.code(text, purpose: "token \(request.kind)").prefix(codeBytes)))
         }
@@ -42,13 +44,15 @@ public enum Tokens {
     /// Returns what each token stands for.
     public static func resolve(
         _ request: DetokenizeRequest,
-        _ scope: Scope,
-        _ database: Database,
+        _ reading: Reading,
         _ keyring: Keyring
     ) async throws -> DetokenizeResponse {
-        let query = SubjectTokenGet(tenantID: scope.tenant, tokens: request.tokens)
+        let query = SubjectTokenGet(tenantID: reading.scope.tenant, tokens: request.tokens)
         var known: [String: TokenText] = [:]
-        for row in try await database.run(query, scope.settings) { known[row.token] = try row.text(keyring) }
+        for row in try await reading.transaction.run(query) {
+            known[row.token] = try row.text(keyring)
+            reading.audit.target("subject", row.subjectID.text)
+        }
         return DetokenizeResponse(texts: request.tokens.map { known[$0] ?? TokenText(token: $0) })
     }
 }

@@ -19,7 +19,8 @@ struct PrivacyHandlers: PrivacyService {
         _ context: ServerContext
     ) async throws {
         let call = context.call
-        try await Exports.read(request, call.scope, call.database, call.services.keyring) { part in
+        let export = try await context.read(request) { try await Exports.open(request, $0) }
+        try await Exports.read(export, call.scope, call.database, call.services.keyring) { part in
             try await responses.send(part)
         }
     }
@@ -60,7 +61,7 @@ struct PrivacyHandlers: PrivacyService {
     }
 
     func detokenize(_ request: DetokenizeRequest, _ context: ServerContext) async throws -> DetokenizeResponse {
-        let call = context.call
-        return try await Tokens.resolve(request, call.scope, call.database, call.services.keyring)
+        let keyring = context.call.services.keyring
+        return try await context.read(request) { try await Tokens.resolve(request, $0, keyring) }
     }
 }

@@ -18,20 +18,28 @@ package struct SubjectExportInsertRow: Sendable, Equatable {
 /// A row of `SubjectExportGet`.
 package struct SubjectExportGetRow: Sendable, Equatable {
     package var subjectID: UUID
-    package var sealedKey: [UInt8]?
+    package var description: [UInt8]
+    package var createTime: Instant
+    package var expireTime: Instant
 
-    package init(subjectID: UUID, sealedKey: [UInt8]? = nil) {
+    package init(subjectID: UUID, description: [UInt8], createTime: Instant, expireTime: Instant) {
         self.subjectID = subjectID
-        self.sealedKey = sealedKey
+        self.description = description
+        self.createTime = createTime
+        self.expireTime = expireTime
     }
 }
 
 /// A row of `SubjectExportPartGet`.
 package struct SubjectExportPartGetRow: Sendable, Equatable {
+    package var subjectID: UUID
     package var sealedJSON: [UInt8]
+    package var sealedKey: [UInt8]
 
-    package init(sealedJSON: [UInt8]) {
+    package init(subjectID: UUID, sealedJSON: [UInt8], sealedKey: [UInt8]) {
+        self.subjectID = subjectID
         self.sealedJSON = sealedJSON
+        self.sealedKey = sealedKey
     }
 }
 
@@ -106,15 +114,12 @@ package struct SubjectExportPartInsert: Statement {
     }
 }
 
-/// One that has not run out, with the key that opens it: null once the subject was erased.
+/// One that has not run out.
 package struct SubjectExportGet: Statement {
     package static let name = "SubjectExportGet"
 
     package static let sql = """
-        SELECT subject_id, (
-            SELECT sealed_key FROM trellis.subject_key
-            WHERE subject_key.tenant_id = subject_export.tenant_id AND subject_key.subject_id = subject_export.subject_id
-        ) AS sealed_key
+        SELECT subject_id, description, create_time, expire_time
         FROM trellis.subject_export
         WHERE tenant_id = $1 AND export_id = $2 AND expire_time > now()
         """
@@ -141,13 +146,14 @@ package struct SubjectExportGet: Statement {
     }
 }
 
-/// `SubjectExportPartGet` of subject_export.sql.
+/// A part, with the key that opens it.
 package struct SubjectExportPartGet: Statement {
     package static let name = "SubjectExportPartGet"
 
     package static let sql = """
-        SELECT sealed_json
-        FROM trellis.subject_export_part
+        SELECT subject_id, sealed_json, sealed_key
+        FROM trellis.subject_export_part JOIN trellis.subject_export USING (tenant_id, export_id)
+            JOIN trellis.subject_key USING (tenant_id, subject_id)
         WHERE tenant_id = $1 AND export_id = $2 AND part = $3
         """
 
@@ -232,10 +238,14 @@ private func readSubjectExportInsertRow(_ row: Row) throws(PostgresError) -> Sub
 private func readSubjectExportGetRow(_ row: Row) throws(PostgresError) -> SubjectExportGetRow {
     SubjectExportGetRow(
         subjectID: try row.uuid(0),
-        sealedKey: try row.optionalBytes(1))
+        description: try row.bytes(1),
+        createTime: try row.timestamp(2),
+        expireTime: try row.timestamp(3))
 }
 
 private func readSubjectExportPartGetRow(_ row: Row) throws(PostgresError) -> SubjectExportPartGetRow {
     SubjectExportPartGetRow(
-        sealedJSON: try row.bytes(0))
+        subjectID: try row.uuid(0),
+        sealedJSON: try row.bytes(1),
+        sealedKey: try row.bytes(2))
 }

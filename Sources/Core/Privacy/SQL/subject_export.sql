@@ -9,19 +9,17 @@ RETURNING create_time, expire_time;
 INSERT INTO trellis.subject_export_part (tenant_id, export_id, part, sealed_json)
 VALUES (@tenant_id, @export_id, @part, @sealed_json);
 
--- One that has not run out, with the key that opens it: null once the subject was erased.
+-- One that has not run out.
 -- name: SubjectExportGet :one
-SELECT subject_id, (
-    SELECT sealed_key FROM trellis.subject_key
-    WHERE subject_key.tenant_id = subject_export.tenant_id AND subject_key.subject_id = subject_export.subject_id
-) AS sealed_key
+SELECT subject_id, description, create_time, expire_time
 FROM trellis.subject_export
--- nullable: sealed_key
 WHERE tenant_id = @tenant_id AND export_id = @export_id AND expire_time > now();
 
+-- A part, with the key that opens it.
 -- name: SubjectExportPartGet :one
-SELECT sealed_json
-FROM trellis.subject_export_part
+SELECT subject_id, sealed_json, sealed_key
+FROM trellis.subject_export_part JOIN trellis.subject_export USING (tenant_id, export_id)
+    JOIN trellis.subject_key USING (tenant_id, subject_id)
 WHERE tenant_id = @tenant_id AND export_id = @export_id AND part = @part;
 
 -- name: SubjectExportErase :exec
