@@ -47,7 +47,7 @@ func area(_ name: String) -> Target {
 }
 
 /// The areas of the domain core.
-let areas: [Target.Dependency] = ["Tenancy", "EndUsers", "Credentials", "Audit", "Reference", "Search"]
+let areas: [Target.Dependency] = ["Tenancy", "EndUsers", "Privacy", "Credentials", "Audit", "Reference", "Search"]
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
     .testTarget(
@@ -133,6 +133,7 @@ let package = Package(
         .plugin(name: "EmbedMigrations", capability: .buildTool()),
         area("Tenancy"),
         area("EndUsers"),
+        area("Privacy"),
         // How people sign in: an area that hashes passwords off the loop.
         library(
             "Credentials",

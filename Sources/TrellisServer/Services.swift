@@ -17,6 +17,7 @@ enum Services {
         router.register(access: AccessHandlers())
         router.register(plan: PlanHandlers())
         router.register(endUser: EndUserHandlers())
+        router.register(privacy: PrivacyHandlers())
         router.register(credential: CredentialHandlers(table: table))
         router.register(admission: AdmissionHandlers())
         router.register(reference: ReferenceHandlers())

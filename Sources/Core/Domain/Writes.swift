@@ -242,8 +242,7 @@ private struct Outcome {
                 .init(
                     reason: "SUBJECT_ERASED",
                     subject: "requests/\(requestID)",
-                    description: "this call was answered before, and somebody whom the answer told of was erased since: "
-                        + "a new request needs a new request_id"
+                    description: "this call was answered before, and somebody whom the answer told of was erased since"
                 )
             )
         }

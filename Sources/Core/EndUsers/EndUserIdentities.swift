@@ -21,9 +21,9 @@ extension EndUsers {
             endUser.identities.append(identity)
             try checkCount(endUser.identities, of: key.subject)
             guard try await claim(identity, key.subject, work) else { throw taken(identity, field: "external_id") }
-            try await store(endUser, from: before, key, work)
+            try await store(endUser, key, work)
         }
-        return try await current(key.subject, work, view)
+        return try await remember(key, from: before, work, view)
     }
 
     /// Takes an identity from an end user.
@@ -50,8 +50,8 @@ extension EndUsers {
                 endUserID: key.subject
             )
         )
-        try await store(endUser, from: before, key, work)
-        return try await current(key.subject, work, view)
+        try await store(endUser, key, work)
+        return try await remember(key, from: before, work, view)
     }
 
     // MARK: Parts

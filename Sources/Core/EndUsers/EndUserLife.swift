@@ -1,5 +1,5 @@
 public import Domain
-internal import Postgres
+public import Postgres
 internal import Primitives
 public import TrellisAPI
 
@@ -26,7 +26,6 @@ extension EndUsers {
         }
         let tenant = work.scope.tenant
         let live = try await work.transaction.run(EndUserLive(tenantID: tenant, endUsers: Array(latest.keys)))
-        for row in live { work.audit.target("end_user", row.endUserID.text) }
         var times: [UUID: Int64] = [:]
         for row in live { times[row.liveID] = max(times[row.liveID] ?? .min, latest[row.endUserID] ?? .min) }
         _ = try await work.transaction.run(
@@ -66,14 +65,11 @@ extension EndUsers {
     ) async throws -> EndUser {
         let id = try UUID(text, field: "id")
         let (endUser, key) = try await lock(id, work)
-        var changed = endUser
-        changed.state = state
-        work.audit.changed("end_user", id.text, from: endUser, to: changed, of: key)
         if endUser.state != state {
             let set = EndUserSetState(state: Int16(state.rawValue), tenantID: work.scope.tenant, endUserID: id)
             _ = try await work.transaction.run(set)
         }
-        return try await current(id, work, view)
+        return try await remember(key, from: endUser, work, view)
     }
 
     /// Deletes an end user, for a time.
@@ -84,11 +80,7 @@ extension EndUsers {
         let (endUser, key) = try await lock(id, work)
         try Etag.check(request.etag, current: endUser.etag, resource: "end user", id: request.id)
         _ = try await work.transaction.run(EndUserDelete(tenantID: work.scope.tenant, endUserID: id))
-        let answer = try await current(id, work, view)
-        var deleted = endUser
-        (deleted.deleteTime, deleted.purgeTime) = (answer.deleteTime, answer.purgeTime)
-        work.audit.changed("end_user", id.text, from: endUser, to: deleted, of: key)
-        return answer
+        return try await remember(key, from: endUser, work, view)
     }
 
     /// Restores a deleted end user.
@@ -103,18 +95,28 @@ extension EndUsers {
         guard row.deleteTime != nil else {
             throw EndUserRow.refusal("END_USER_NOT_DELETED", id, "is not deleted: there is nothing to restore")
         }
-        guard row.sealedKey != nil else { throw EndUserRow.isErased(id) }
+        guard let key = try work.keyring.subject(id, sealed: row.sealedKey) else { throw EndUserRow.isErased(id) }
         _ = try await work.transaction.run(EndUserUndelete(tenantID: work.scope.tenant, endUserID: id))
-        let answer = try await current(id, work, view)
-        var deleted = answer
-        (deleted.deleteTime, deleted.purgeTime) = (row.deleteTime.map { Timestamp($0) }, nil)
-        work.audit.changed(
-            "end_user",
-            id.text,
-            from: deleted,
-            to: answer,
-            of: try work.keyring.subject(id, sealed: row.sealedKey)
-        )
-        return answer
+        return try await remember(key, from: row.endUser(.whole(work.keyring)), work, view)
+    }
+
+    // MARK: Purging
+
+    /// How many end users one transaction purges at most.
+    private static let purgeBatch: Int64 = 500
+
+    /// Purges the deleted end users of all tenants whose time to be restored is over, but for those under a legal hold: with
+    /// everything personal about them, and the keys to it. On the database's loop.
+    ///
+    /// - Returns: how many there were, aliases among them.
+    public static func purge(_ database: Database) async throws -> Int {
+        var total = 0
+        while true {
+            let purged = try await database.transaction(Scope.platformSettings) { transaction in
+                try await transaction.run(EndUserPurge(count: purgeBatch))
+            }
+            guard purged > 0 else { return total }
+            total += purged
+        }
     }
 }

@@ -27,10 +27,13 @@ extension EndUsers {
         let rows = try await work.transaction.run(EndUserLockAll(tenantID: tenant, endUsers: [sourceID, targetID]))
         let source = try rows.first { $0.endUserID == sourceID }.orNotFound("end user", sourceID)
         let target = try rows.first { $0.endUserID == targetID }.orNotFound("end user", targetID)
-        guard source.mergedInto != targetID else { return try await current(targetID, work, view) }
-        let (ownBefore, sourceKey) = try source.live(work.keyring)
-        let (mergedBefore, targetKey) = try target.live(work.keyring)
-        var (own, merged) = (ownBefore, mergedBefore)
+        guard source.mergedInto != targetID else {
+            work.concerns(targetID)
+            return try target.endUser(view)
+        }
+        let (sourceBefore, sourceKey) = try source.live(work.keyring)
+        let (targetBefore, targetKey) = try target.live(work.keyring)
+        var (own, merged) = (sourceBefore, targetBefore)
         let moved = own.identities
         merged.identities += moved
         try checkCount(merged.identities, of: targetID)
@@ -60,11 +63,9 @@ extension EndUsers {
                 personal: sourceKey.seal(history.serialized(), place: mergePlace)
             )
         )
-        own.mergedIntoID = targetID.text
-        work.audit.changed("end_user", sourceID.text, from: ownBefore, to: own, of: sourceKey)
-        try await store(merged, from: mergedBefore, targetKey, work)
-        work.concerns(sourceID)
-        return try await current(targetID, work, view)
+        try await store(merged, targetKey, work)
+        _ = try await remember(sourceKey, from: sourceBefore, work, view)
+        return try await remember(targetKey, from: targetBefore, work, view)
     }
 
     /// Returns a page of the merges.
@@ -85,8 +86,6 @@ extension EndUsers {
             )
         }
         let (shown, next) = page.cut(rows, id: \.mergeID.text)
-        // A merge shows the identities that its source had.
-        for row in shown { reading.audit.target("end_user", row.sourceID.text) }
         return ListMergesResponse(merges: try shown.map { try $0.merge(view) }, nextPageToken: next)
     }
 }

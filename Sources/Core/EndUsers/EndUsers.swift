@@ -142,14 +142,14 @@ public enum EndUsers {
         )
         let (before, key) = try await lock(try UUID(request.id, field: "id"), work)
         var endUser = before
-        try Etag.check(request.etag, current: before.etag, resource: "end user", id: request.id)
+        try Etag.check(request.etag, current: endUser.etag, resource: "end user", id: request.id)
         if mask.contains("display_name") { endUser.displayName = request.displayName }
         if mask.contains("profile_json") { endUser.profileJSON = request.profileJSON }
         if mask.contains("preferences_json") { endUser.preferencesJSON = request.preferencesJSON }
         if mask.contains("time_zone") { endUser.timeZone = request.timeZone }
         if mask.contains("language") { endUser.language = request.language }
-        try await store(endUser, from: before, key, work)
-        return try await current(key.subject, work, view)
+        try await store(endUser, key, work)
+        return try await remember(key, from: before, work, view)
     }
 
     // MARK: Parts
@@ -171,16 +171,11 @@ public enum EndUsers {
                 language: made.language.orEnglish
             )
         )
-        var whole = made
-        whole.id = id.text
-        work.audit.isAbout(key)
-        work.audit.changed("end_user", id.text, from: nil, to: whole, of: key)
-        return try await current(id, work, view)
+        return try await remember(key, from: nil, work, view)
     }
 
     /// Stores what has changed of an end user who is locked.
-    static func store(_ changed: EndUser, from before: EndUser, _ key: SubjectKey, _ work: Work) async throws {
-        work.audit.changed("end_user", key.subject.text, from: before, to: changed, of: key)
+    static func store(_ changed: EndUser, _ key: SubjectKey, _ work: Work) async throws {
         _ = try await work.transaction.run(
             EndUserUpdate(
                 personal: changed.sealedPersonal(key),
@@ -194,27 +189,33 @@ public enum EndUsers {
 
     /// An end user who can be changed, held until the transaction ends, and the key to what is personal about them.
     static func lock(_ id: UUID, _ work: Work) async throws -> (EndUser, SubjectKey) {
-        let (endUser, key) = try await work.transaction.run(
-            EndUserLock(tenantID: work.scope.tenant, endUserID: id)
-        )
-        .orNotFound("end user", id)
-        .live(work.keyring)
-        work.audit.isAbout(key)
-        return (endUser, key)
+        try await work.transaction.run(EndUserLock(tenantID: work.scope.tenant, endUserID: id))
+            .orNotFound("end user", id)
+            .live(work.keyring)
     }
 
-    /// An end user as they are now, for the answer of a write.
-    static func current(_ id: UUID, _ work: Work, _ view: PersonalView) async throws -> EndUser {
-        work.concerns(id)
-        return try await work.transaction.run(EndUserGet(tenantID: work.scope.tenant, endUserID: id)).certain
-            .endUser(view)
+    /// An end user as they are now, for the answer of a write, and in the audit event what they were before.
+    static func remember(
+        _ key: SubjectKey,
+        from before: EndUser?,
+        _ work: Work,
+        _ view: PersonalView
+    ) async throws -> EndUser {
+        let get = EndUserGet(tenantID: work.scope.tenant, endUserID: key.subject)
+        let row = try await work.transaction.run(get).certain
+        let after = try row.endUser(.whole(work.keyring))
+        work.concerns(key.subject)
+        work.audit.isAbout(key)
+        work.audit.changed("end_user", after.id, from: before, to: after, of: key)
+        return try row.endUser(view)
     }
 
     /// An end user who was there already, unless they were deleted.
     private static func current(_ known: EndUserRow, _ work: Work, _ view: PersonalView) throws -> EndUser {
-        work.concerns(known.endUserID)
         guard known.deleteTime == nil else { throw EndUserRow.isDeleted(known.endUserID) }
+        work.concerns(known.endUserID)
         if let key = try work.keyring.subject(known.endUserID, sealed: known.sealedKey) { work.audit.isAbout(key) }
+        work.audit.target("end_user", known.endUserID.text)
         return try known.endUser(view)
     }
 }

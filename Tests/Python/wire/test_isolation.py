@@ -151,6 +151,11 @@ def populate(api, tenant, marker):
             identities=[channels.EndUserIdentity(channel="web", external_id=f"{name}-{marker}")]))
         for name in ("one", "two", "three")]
     end_users.MergeEndUsers(channels.MergeEndUsersRequest(source_id=people[0].id, target_id=people[1].id))
+    privacy, subjects = tenant.stub("privacy"), api.privacy
+    privacy.PlaceLegalHold(subjects.PlaceLegalHoldRequest(
+        subject_kind=subjects.SUBJECT_KIND_END_USER, subject_id=people[1].id, reason=f"case {marker}"))
+    privacy.Tokenize(subjects.TokenizeRequest(
+        subject_kind=subjects.SUBJECT_KIND_END_USER, subject_id=people[1].id, kind="note", texts=[marker]))
     return site
 
 

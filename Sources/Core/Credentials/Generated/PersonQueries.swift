@@ -455,6 +455,35 @@ package struct UserPerson: Statement {
     }
 }
 
+/// That somebody signs in as a user. As the platform's role.
+package struct MembershipErase: Statement {
+    package static let name = "MembershipErase"
+
+    package static let sql = """
+        DELETE FROM trellis.membership
+        WHERE member_of = $1 AND user_id = $2
+        """
+
+    package var memberOf: UUID
+    package var userID: UUID
+
+    package init(
+        memberOf: UUID, userID: UUID
+    ) {
+        self.memberOf = memberOf
+        self.userID = userID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(memberOf)
+        parameters.add(userID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
 private func readRoleEnterRow(_ row: Row) throws(PostgresError) -> RoleEnterRow {
     RoleEnterRow(
         roleName: try row.text(0))

@@ -478,6 +478,35 @@ package struct SessionPurge: Statement {
     }
 }
 
+/// Everything of a user, with the tokens.
+package struct SessionErase: Statement {
+    package static let name = "SessionErase"
+
+    package static let sql = """
+        DELETE FROM trellis.session
+        WHERE tenant_id = $1 AND user_id = $2
+        """
+
+    package var tenantID: UUID
+    package var userID: UUID
+
+    package init(
+        tenantID: UUID, userID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.userID = userID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(userID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
 private func readSessionRow(_ row: Row) throws(PostgresError) -> SessionRow {
     SessionRow(
         sessionID: try row.uuid(0),

@@ -79,3 +79,8 @@ WHERE person_id = @person_id AND member_of <> @member_of;
 SELECT person_id
 FROM trellis.tenant_user
 WHERE tenant_id = @tenant_id AND user_id = @user_id AND delete_time IS NULL;
+
+-- That somebody signs in as a user. As the platform's role.
+-- name: MembershipErase :exec
+DELETE FROM trellis.membership
+WHERE member_of = @member_of AND user_id = @user_id;

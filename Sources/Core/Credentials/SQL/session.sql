@@ -89,3 +89,8 @@ WHERE tenant_id = @tenant_id AND session_id = @session_id AND token_hash = @toke
 -- name: SessionPurge :exec
 DELETE FROM trellis.session
 WHERE least(revoke_time, expire_time) < now() - interval '30 days';
+
+-- Everything of a user, with the tokens.
+-- name: SessionErase :exec
+DELETE FROM trellis.session
+WHERE tenant_id = @tenant_id AND user_id = @user_id;
