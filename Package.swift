@@ -116,7 +116,7 @@ let package = Package(
         library(
             "Domain",
             "Sources/Core/Domain",
-            ["Postgres", "Protobuf", "TrellisAPI", "Primitives"],
+            ["Postgres", "EventLoop", "Protobuf", "TrellisAPI", "Primitives"],
             exclude: ["SQL"]
         ),
         .target(
@@ -131,14 +131,15 @@ let package = Package(
         area("Tenancy"),
         area("Reference"),
         area("Search"),
+        area("Operations"),
 
         // The server.
         library(
             "TrellisServer",
             nil,
             [
-                "Domain", "Schema", "Tenancy", "Reference", "Search", "RPC", "RPCServer", "RPCServices", "HTTP2",
-                "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
+                "Domain", "Schema", "Tenancy", "Reference", "Search", "Operations", "RPC", "RPCServer", "RPCServices",
+                "HTTP2", "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
             ]
         ),
         .executableTarget(
@@ -293,7 +294,7 @@ let package = Package(
             "TrellisServerTests",
             [
                 "TrellisServer", "Domain", "Tenancy", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
-                "TestSupport", "RPCClient", "EventLoop", "Primitives", "Search", "Reference", "trellis", log,
+                "TestSupport", "RPCClient", "EventLoop", "Primitives", "Search", "Reference", "Operations", "trellis", log,
             ]
         ),
     ]

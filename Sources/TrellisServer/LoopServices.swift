@@ -16,6 +16,8 @@ final class LoopServices: @unchecked Sendable {
     let pageKey: SealingKey
     /// What personal data is kept under.
     let keyring: Keyring
+    /// Who waits for the end of a job.
+    let jobSignals: JobSignals
     let log: Logger
     /// The log's, asked once: asking copies its handler.
     let logLevel: Logger.Level
@@ -29,11 +31,19 @@ final class LoopServices: @unchecked Sendable {
     /// Every permission there is.
     private(set) var catalogue = PermissionCatalogue([])
 
-    init(_ loop: EventLoop, database: Database, pageKey: SealingKey, keyring: Keyring, log: Logger) {
+    init(
+        _ loop: EventLoop,
+        database: Database,
+        pageKey: SealingKey,
+        keyring: Keyring,
+        jobSignals: JobSignals,
+        log: Logger
+    ) {
         self.loop = loop
         self.database = database
         self.pageKey = pageKey
         self.keyring = keyring
+        self.jobSignals = jobSignals
         self.log = log
         logLevel = log.logLevel
         doorkeeper = Doorkeeper(loop, database)

@@ -33,6 +33,10 @@ public struct ServerOptions: Sendable {
     public var encryptionKey: [UInt8]
     /// What callers may do.
     public var limits = ServerLimits()
+    /// How this process works on jobs.
+    public var jobs = JobLimits()
+    /// Kinds of jobs and schedules beside the server's own.
+    var moreJobs = JobRegistry()
 
     /// Options with the defaults for the rest.
     public init(host: String, port: UInt16, database: DatabaseAddress, encryptionKey: [UInt8]) {
@@ -68,7 +72,7 @@ public final class Server: Sendable {
         var admin: AdminServer?
         var databases: [Database] = []
         var table = LoopTable()
-        var housekeeping: Task<Void, Never>?
+        var background: Background?
         var isServing = false
         var started = 0.0
     }
@@ -106,8 +110,18 @@ public final class Server: Sendable {
             if let secret { admits = try await Admission.ensurePlatformKey(first, secret: secret) }
             return (admits, try await Admission.pageSealingKey(first))
         }
+        let signals = JobSignals()
         for (loop, database) in zip(loops, databases) {
-            table.add(LoopServices(loop, database: database, pageKey: pageKey, keyring: keyring, log: log))
+            table.add(
+                LoopServices(
+                    loop,
+                    database: database,
+                    pageKey: pageKey,
+                    keyring: keyring,
+                    jobSignals: signals,
+                    log: log
+                )
+            )
         }
         let rpc = RPCServer(group: group, configuration: configuration(table)) { [health] loop in
             let router = Router()
@@ -136,22 +150,24 @@ public final class Server: Sendable {
         }
         admin?.start()
         health.setAll(.serving, services: table.all.first?.serviceNames ?? [])
-        let housekeeping = await loops[0].run { [self, loop = loops[0]] in
-            loop.startTask { await self.keepHouse(on: loop) }
-        }
-        state.withLock { $0.housekeeping = housekeeping }
+        var registry = ServerJobs.registry()
+        registry.merge(options.moreJobs)
+        let (kinds, parts, limits) = (registry, table.all, options.jobs)
+        let background = await loops[0].run { Background(parts, kinds, limits) }
+        state.withLock { $0.background = background }
         return Started(address: listening, admin: admin?.address, admitsPlatformKey: admitsPlatformKey)
     }
 
     /// Stops: says that it is no longer ready, lets open calls end within `grace`, closes the connections.
     public func stop(grace: Duration) async {
-        let (rpc, admin, databases, housekeeping) = state.withLock { state in
+        let (rpc, admin, databases, background) = state.withLock { state in
             state.isServing = false
-            return (state.rpc, state.admin, state.databases, state.housekeeping)
+            return (state.rpc, state.admin, state.databases, state.background)
         }
-        housekeeping?.cancel()
         health.close()
+        async let stopped: Void? = background?.stop(grace: grace)
         await rpc?.shutdown(grace: grace)
+        await stopped
         admin?.close()
         for database in databases { await database.loop.run { database.close() } }
     }
@@ -168,34 +184,6 @@ public final class Server: Sendable {
             return reply.rpcError(requestID: context.requestID)
         }
         return configuration
-    }
-
-    // MARK: Housekeeping
-
-    /// How often what has become too old is deleted.
-    static let housekeepingInterval = Duration.seconds(3600)
-
-    /// Deletes the outcomes of writes that are a day old, of all tenants.
-    func forgetOldOutcomes() async throws {
-        guard let part = state.withLock({ $0.table }).all.first else { return }
-        let count = try await part.loop.run {
-            try await part.database.run(IdempotencyPurge(), Scope.platformSettings)
-        }
-        log.debug("forgot old outcomes of writes", metadata: ["count": "\(count)"])
-    }
-
-    /// Keeps house until it is cancelled. A failure waits for the next time.
-    private func keepHouse(on loop: EventLoop) async {
-        while !Task.isCancelled {
-            do {
-                try await loop.sleep(for: Self.housekeepingInterval)
-                try await forgetOldOutcomes()
-            } catch is CancellationError {
-                return
-            } catch {
-                log.warning("housekeeping failed", metadata: ["error": "\(error)"])
-            }
-        }
     }
 
     // MARK: The admin port
@@ -227,7 +215,7 @@ public final class Server: Sendable {
     }
 
     private func metrics() async -> String {
-        let (table, rpc, started) = state.withLock { ($0.table, $0.rpc, $0.started) }
+        let (table, rpc, background, started) = state.withLock { ($0.table, $0.rpc, $0.background, $0.started) }
         var calls: [CallMetrics.MethodCounts] = []
         for part in table.all {
             let counts = await part.loop.run { part.metrics.counts }
@@ -237,6 +225,7 @@ public final class Server: Sendable {
             counts: rpc?.counts() ?? ServerCounts(),
             methods: table.all.first?.methods ?? [],
             calls: calls,
+            jobs: await background?.metrics(),
             started: started
         ).text()
     }

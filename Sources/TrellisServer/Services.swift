@@ -17,6 +17,8 @@ enum Services {
         router.register(access: AccessHandlers())
         router.register(reference: ReferenceHandlers())
         router.register(search: SearchHandlers())
+        router.register(operations: OperationsHandlers())
+        router.register(jobs: JobsHandlers())
         router.register(health: health)
         router.register(reflection: reflection)
     }

@@ -118,6 +118,7 @@ final class Serve: @unchecked Sendable {  // confined to the main loop once that
         options.admin = configuration.admin.map { ($0.host, $0.port) }
         options.pool = configuration.poolLimits
         options.limits = configuration.limits
+        options.jobs.slots = configuration.jobSlots
         options.platformKey = credentials.platformKey
         options.security = tls
         let server = Server(options, group: group, log: log)

@@ -1,3 +1,4 @@
+import Domain
 import EventLoop
 import Foundation
 import FoundationNetworking
@@ -24,13 +25,21 @@ final class TestServer: Sendable {
     let database: TestDatabase
 
     /// Starts a server on a database.
-    init(on database: TestDatabase, platformKey: String = Server.newPlatformKey(), loops: Int = 2) async throws {
+    init(
+        on database: TestDatabase,
+        platformKey: String = Server.newPlatformKey(),
+        loops: Int = 2,
+        jobs: JobRegistry = JobRegistry(),
+        jobLimits: JobLimits = JobLimits()
+    ) async throws {
         self.database = database
         self.platformKey = platformKey
         group = try EventLoopGroup(count: loops)
         var options = ServerOptions(host: "127.0.0.1", port: 0, database: database.address, encryptionKey: testEncryptionKey)
         options.admin = ("127.0.0.1", 0)
         options.platformKey = platformKey
+        options.moreJobs = jobs
+        options.jobs = jobLimits
         var log = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         if ProcessInfo.processInfo.environment["TRELLIS_TEST_LOG"] != nil {
             log = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })

@@ -12,6 +12,8 @@ struct ServerMetrics: Sendable {
     let methods: [String]
     /// The counts of all loops' calls, by method.
     let calls: [CallMetrics.MethodCounts]
+    /// What is done in the background; nil while that has not begun.
+    let jobs: JobMetrics?
     /// When the server started, in seconds since the Unix epoch.
     let started: Double
 
@@ -36,6 +38,7 @@ struct ServerMetrics: Sendable {
         writeLimits(&out)
         if let security = counts.security { writeSecurity(security, &out) }
         writeCalls(&out)
+        jobs?.write(&out)
         writeProcess(&out)
         return out.text
     }

@@ -27,6 +27,7 @@ struct Configuration: Sendable {
     let poolIdleTimeout: Duration
     let poolLifespan: Duration
     let limits: ServerLimits
+    let jobSlots: Int
     let grace: Duration
     let logLevel: LogLevel
     let logFormat: LogFormat
@@ -69,6 +70,7 @@ struct Configuration: Sendable {
         poolIdleTimeout = resolver.value(settings.poolIdleTimeout)
         poolLifespan = resolver.value(settings.poolLifespan)
         limits = resolver.limits()
+        jobSlots = resolver.value(settings.jobSlots)
         grace = resolver.value(settings.grace)
         logLevel = resolver.value(settings.logLevel)
         logFormat = resolver.value(settings.logFormat)
