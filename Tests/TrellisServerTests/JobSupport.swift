@@ -198,6 +198,16 @@ extension Scope {
     }
 }
 
+extension JobLimits {
+    /// A server that hears of everything by notifications alone.
+    static var listening: JobLimits {
+        var limits = JobLimits()
+        limits.pollInterval = .seconds(3600)
+        limits.lease = .seconds(3600)
+        return limits
+    }
+}
+
 extension TestServer {
     /// Calls a method of OperationsService.
     func operations<Answer: Message>(

@@ -18,7 +18,8 @@ struct JobTests {
     func enqueue() async throws {
         try await withDatabase { database in
             let log = JobLog()
-            try await database.withServers(1, log: log) { servers in
+            // Nobody looks by itself: the notification is what has it run.
+            try await database.withServers(1, log: log, limits: [.listening]) { servers in
                 let tenant = try await servers[0].tenant("acme").tenant
                 let scope = try Scope.service(tenant)
                 await #expect(throws: Refusal.self) {
@@ -37,6 +38,52 @@ struct JobTests {
                 #expect((30 * 86_400...30 * 86_400 + 1).contains(gone - ended))
                 let list: ListJobsResponse = try await servers[0].jobs("ListJobs", ListJobsRequest(tenantID: tenant.id))
                 #expect(list.jobs.map(\.id) == [id.text] && log.runs == ["kept": 1])
+            }
+        }
+    }
+
+    @Test("what servers wait for is told them when it is committed, and only then")
+    func notifications() async throws {
+        try await withDatabase { database in
+            try await database.withServer { pool in
+                let heard = JobLog()
+                let listener = pool.listen(to: [JobSignals.channel], applicationName: "test") { event in
+                    if case .notified(let notification) = event { _ = heard.note(notification.payload) }
+                }
+                try await eventually("it listens") { listener.process != nil }
+                _ = try? await database.work(.platform) { work in
+                    try await work.enqueue(TestJobs.count, Site())
+                    throw Refusal()
+                }
+                try await listener.roundTrip()
+                #expect(heard.runs == [:])
+                let id = try await database.work(.platform) { work in
+                    let later = Instant.now().advanced(byMicroseconds: 3_600_000_000)
+                    try await work.enqueue(TestJobs.fail, Site(), at: later)
+                    return try #require(try await work.enqueue(TestJobs.count, Site()))
+                }
+                try await listener.roundTrip()
+                #expect(heard.runs == ["queued": 1])
+                let claim = JobClaim(
+                    kinds: ["test.count"],
+                    counts: [5],
+                    count: 5,
+                    workerID: .v7(),
+                    leaseMilliseconds: 60_000
+                )
+                #expect(try await pool.run(claim, Scope.platformSettings).map(\.jobID) == [id])
+                #expect(try await pool.run(claim, Scope.platformSettings) == [])
+                _ = try await pool.run(JobCancel(error: [], tenantID: .zero, jobID: id), Scope.platformSettings)
+                try await listener.roundTrip()
+                #expect(heard.runs == ["queued": 1, "cancel \(id)": 1])
+                let back = JobGiveBack(tenantID: .zero, jobID: id, attempt: 1)
+                #expect(try await pool.run(back, Scope.platformSettings) == 1)
+                // Of an attempt that is over.
+                #expect(try await pool.run(back, Scope.platformSettings) == 0)
+                try await database.execute("UPDATE trellis.job SET cancel_time = NULL")
+                _ = try await pool.run(JobCancel(error: [], tenantID: .zero, jobID: id), Scope.platformSettings)
+                try await listener.roundTrip()
+                #expect(heard.runs["done \(id)"] == 1)
             }
         }
     }
@@ -148,7 +195,7 @@ struct JobTests {
     func cancel() async throws {
         try await withDatabase { database in
             let log = JobLog()
-            try await database.withServers(1, log: log) { servers in
+            try await database.withServers(1, log: log, limits: [.listening]) { servers in
                 let (running, waiting) = try await database.work(.platform) { work in
                     let later = Instant.now().advanced(byMicroseconds: 3_600_000_000)
                     return (
