@@ -46,6 +46,9 @@ func area(_ name: String) -> Target {
     )
 }
 
+/// The areas of the domain core.
+let areas: [Target.Dependency] = ["Tenancy", "EndUsers", "Credentials", "Audit", "Reference", "Search", "Operations"]
+
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
     .testTarget(
         name: name,
@@ -129,8 +132,17 @@ let package = Package(
         ),
         .plugin(name: "EmbedMigrations", capability: .buildTool()),
         area("Tenancy"),
+        area("EndUsers"),
+        // How people sign in: an area that hashes passwords off the loop.
+        library(
+            "Credentials",
+            "Sources/Core/Credentials",
+            ["Domain", "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives"],
+            exclude: ["SQL"]
+        ),
         area("Reference"),
         area("Search"),
+        area("Audit"),
         area("Operations"),
 
         // The server.
@@ -138,9 +150,9 @@ let package = Package(
             "TrellisServer",
             nil,
             [
-                "Domain", "Schema", "Tenancy", "Reference", "Search", "Operations", "RPC", "RPCServer", "RPCServices",
-                "HTTP2", "Postgres", "Protobuf", "TrellisAPI", "EventLoop", "Primitives", log,
-            ]
+                "Domain", "Schema", "RPC", "RPCServer", "RPCServices", "HTTP2", "Postgres", "Protobuf", "TrellisAPI",
+                "EventLoop", "Primitives", log,
+            ] + areas
         ),
         .executableTarget(
             name: "trellisd",
@@ -263,7 +275,7 @@ let package = Package(
             ]
         ),
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
-        tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop"]),
+        tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop", "TestSupport"]),
         tests(
             "RPCTests",
             [
@@ -282,7 +294,9 @@ let package = Package(
         tests("ReferenceTests", ["Reference", "Domain", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("SearchTests", ["Search", "Domain", "TrellisAPI", "Primitives"]),
         tests("DomainTests", ["Domain", "Tenancy", "Protobuf", "TrellisAPI", "Primitives"]),
+        tests("AuditTests", ["Audit", "Domain", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("TenancyTests", ["Tenancy", "Domain", "Postgres", "TrellisAPI", "Primitives"]),
+        tests("CredentialsTests", ["Credentials", "Domain", "EventLoop", "TestSupport", "TrellisAPI", "Primitives"]),
         tests(
             "TrellisClientTests",
             [
@@ -293,9 +307,9 @@ let package = Package(
         tests(
             "TrellisServerTests",
             [
-                "TrellisServer", "Domain", "Tenancy", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI",
-                "TestSupport", "RPCClient", "EventLoop", "Primitives", "Search", "Reference", "Operations", "trellis", log,
-            ]
+                "TrellisServer", "Domain", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI", "TestSupport",
+                "RPCClient", "EventLoop", "Primitives", "trellis", log,
+            ] + areas
         ),
     ]
 )

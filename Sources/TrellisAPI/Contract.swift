@@ -10,8 +10,8 @@ extension DescriptorPool {
         }
         do {
             return try DescriptorPool(files: files) { options in
-                guard let rules = findRules(options) else { return false }
-                return rules.secret
+                guard let rules = findRules(options) else { return [] }
+                return (rules.secret ? FieldMarks.secret : []).union(rules.personal ? .personal : [])
             }
         } catch {
             preconditionFailure("the embedded descriptors are malformed (\(error)): run scripts/generate again")

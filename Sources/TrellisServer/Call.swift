@@ -65,15 +65,48 @@ extension ServerContext {
     ) async throws -> Response {
         let call = call
         precondition(call.policy.isWrite, "\(route.path) writes, but its policy says that it does not")
-        let write = WriteCall(
+        return try await call.database.write(request, remembered, auditTenant: auditTenant, body).response
+    }
+
+    /// Runs a read of personal data as one transaction with its audit event (``Database/read``).
+    ///
+    /// `auditTenant` is the tenant that a call of the platform is about; `settings` are those under which it reads.
+    func read<Request: Message, Response: Message>(
+        _ request: Request,
+        auditTenant: UUID? = nil,
+        settings: SessionSettings? = nil,
+        _ body: (Reading) async throws -> Response
+    ) async throws -> Response {
+        let call = call
+        precondition(call.policy.isClassified, "\(route.path) shows personal data, but its policy does not say so")
+        return try await call.database.read(
+            request,
+            remembered,
+            auditTenant: auditTenant,
+            settings: settings,
+            body
+        )
+    }
+
+    /// The call as its audit event has it.
+    private var remembered: WriteCall {
+        let call = call
+        return WriteCall(
             scope: call.scope,
             method: call.policy.method,
             callID: requestID,
             isAudited: call.policy.isAudited,
+            category: call.policy.category,
+            address: address,
             keyring: call.services.keyring,
             deadline: deadline
         )
-        return try await call.database.write(request, write, auditTenant: auditTenant, body).response
+    }
+
+    /// Where the call comes from, without the port.
+    var address: String {
+        guard let colon = peer.lastIndex(of: ":") else { return peer }
+        return String(peer[..<colon])
     }
 
     /// The page of a list that the request asks for.

@@ -1,3 +1,4 @@
+import Credentials
 import Domain
 import EventLoop
 import Logging
@@ -12,12 +13,17 @@ final class LoopServices: @unchecked Sendable {
     let loop: EventLoop
     let database: Database
     let doorkeeper: Doorkeeper
+    /// How people sign in.
+    let credentials: SignInServices
     /// What page tokens are sealed with.
     let pageKey: SealingKey
     /// What personal data is kept under.
     let keyring: Keyring
     /// Who waits for the end of a job.
     let jobSignals: JobSignals
+    /// What the audit trail is proven with.
+    let auditKeys: AuditKeys
+    let refusals = RefusalRecorder()
     let log: Logger
     /// The log's, asked once: asking copies its handler.
     let logLevel: Logger.Level
@@ -37,6 +43,7 @@ final class LoopServices: @unchecked Sendable {
         pageKey: SealingKey,
         keyring: Keyring,
         jobSignals: JobSignals,
+        credentials: SignInServices,
         log: Logger
     ) {
         self.loop = loop
@@ -44,9 +51,11 @@ final class LoopServices: @unchecked Sendable {
         self.pageKey = pageKey
         self.keyring = keyring
         self.jobSignals = jobSignals
+        auditKeys = AuditKeys(keyring)
         self.log = log
         logLevel = log.logLevel
-        doorkeeper = Doorkeeper(loop, database)
+        self.credentials = credentials
+        doorkeeper = Doorkeeper(loop, database, AccessTokens(database, credentials.settings))
     }
 
     /// Takes the policies of a router that holds all its methods.
@@ -58,6 +67,17 @@ final class LoopServices: @unchecked Sendable {
         methods = router.routes.map(\.path)
         serviceNames = router.services
         metrics.prepare(methods: methods.count)
+    }
+}
+
+/// How people sign in to this server: one a process.
+struct SignInServices: Sendable {
+    let settings: CredentialSettings
+    let passwords: Passwords
+
+    init(_ settings: CredentialSettings) {
+        self.settings = settings
+        passwords = Passwords(cost: settings.passwordCost, atOnce: settings.hashesAtOnce)
     }
 }
 

@@ -14,12 +14,16 @@ struct RoutePolicy: Sendable {
     let isWrite: Bool
     /// Whether the call leaves an audit event.
     let isAudited: Bool
+    /// What kind of record that is.
+    let category: AuditCategory
+    /// Whether it shows personal data, so that reading it leaves an audit event.
+    let isClassified: Bool
     /// Whether holding the permission on some site may be enough: which one, the request says.
     let admitsSites: Bool
     /// The permission that shows personal data as it is; empty when none is needed.
     let personalPermission: String
     /// The method's name in logs, audit events, page tokens and outcomes: its path without the first slash.
-    let method: String
+    var method: String
 
     /// What a route carries; nil for methods that are not ours (health, reflection), which are public.
     init?(_ route: Route) {
@@ -28,6 +32,8 @@ struct RoutePolicy: Sendable {
         scope = policy.scope
         isWrite = policy.effect == .write
         isAudited = policy.audited
+        category = policy.category != .unspecified ? policy.category : policy.effect == .write ? .dataChange : .access
+        isClassified = policy.classified
         admitsSites = policy.anySite || !policy.siteField.isEmpty
         personalPermission = policy.personalPermission
         method = String(route.path.dropFirst())

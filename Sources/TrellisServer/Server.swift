@@ -1,3 +1,5 @@
+internal import Audit
+public import Credentials
 internal import Domain
 public import EventLoop
 public import HTTP2
@@ -9,6 +11,7 @@ public import RPCServer
 internal import RPCServices
 internal import Synchronization
 internal import Tenancy
+internal import TrellisAPI
 
 /// What a server needs to know to start.
 public struct ServerOptions: Sendable {
@@ -37,6 +40,8 @@ public struct ServerOptions: Sendable {
     public var jobs = JobLimits()
     /// Kinds of jobs and schedules beside the server's own.
     var moreJobs = JobRegistry()
+    /// How people sign in.
+    public var credentials = CredentialSettings()
 
     /// Options with the defaults for the rest.
     public init(host: String, port: UInt16, database: DatabaseAddress, encryptionKey: [UInt8]) {
@@ -73,6 +78,8 @@ public final class Server: Sendable {
         var databases: [Database] = []
         var table = LoopTable()
         var background: Background?
+        var sealer: AuditSealer?
+        var sealing: Task<Void, Never>?
         var isServing = false
         var started = 0.0
     }
@@ -106,11 +113,15 @@ public final class Server: Sendable {
         let keyring = Keyring(root: options.encryptionKey)
         let (admitsPlatformKey, pageKey) = try await loops[0].run {
             try await Admission.check(keyring, first)
+            try await SigningKeys.ensure(keyring, first)
             var admits = false
             if let secret { admits = try await Admission.ensurePlatformKey(first, secret: secret) }
+            try await AuditKeeping.prepare(first)
+            try await AuditKeeping.recordMigrations(first, AuditKeys(keyring))
             return (admits, try await Admission.pageSealingKey(first))
         }
         let signals = JobSignals()
+        let credentials = SignInServices(options.credentials)
         for (loop, database) in zip(loops, databases) {
             table.add(
                 LoopServices(
@@ -119,13 +130,14 @@ public final class Server: Sendable {
                     pageKey: pageKey,
                     keyring: keyring,
                     jobSignals: signals,
+                    credentials: credentials,
                     log: log
                 )
             )
         }
         let rpc = RPCServer(group: group, configuration: configuration(table)) { [health] loop in
             let router = Router()
-            Services.register(in: router, health: health)
+            Services.register(in: router, health: health, table)
             table[loop].read(router)
             return router
         }
@@ -150,25 +162,32 @@ public final class Server: Sendable {
         }
         admin?.start()
         health.setAll(.serving, services: table.all.first?.serviceNames ?? [])
+        let sealer = AuditSealer(table, log)
+        let sealing = await loops[0].run { [loop = loops[0]] in loop.startTask { await sealer.run(on: loop) } }
         var registry = ServerJobs.registry()
         registry.merge(options.moreJobs)
         let (kinds, parts, limits) = (registry, table.all, options.jobs)
         let background = await loops[0].run { Background(parts, kinds, limits) }
-        state.withLock { $0.background = background }
+        state.withLock { ($0.background, $0.sealer, $0.sealing) = (background, sealer, sealing) }
         return Started(address: listening, admin: admin?.address, admitsPlatformKey: admitsPlatformKey)
     }
 
     /// Stops: says that it is no longer ready, lets open calls end within `grace`, closes the connections.
     public func stop(grace: Duration) async {
-        let (rpc, admin, databases, background) = state.withLock { state in
+        let (rpc, admin, databases, background, sealer, sealing) = state.withLock { state in
             state.isServing = false
-            return (state.rpc, state.admin, state.databases, state.background)
+            return (state.rpc, state.admin, state.databases, state.background, state.sealer, state.sealing)
         }
+        sealing?.cancel()
         health.close()
         async let stopped: Void? = background?.stop(grace: grace)
         await rpc?.shutdown(grace: grace)
         await stopped
         admin?.close()
+        await sealing?.value
+        do { try await sealer?.recordRefusals(everything: true) } catch {
+            log.warning("the last refusals are in no audit event", metadata: ["error": "\(error)"])
+        }
         for database in databases { await database.loop.run { database.close() } }
     }
 
@@ -180,10 +199,17 @@ public final class Server: Sendable {
         configuration.transcoder = Services.transcoder
         configuration.convertError = { error, context in
             let reply = ErrorReply(error)
-            if reply.isFault { Faults.report(error, context, table[context.loop].log) }
+            let services = table[context.loop]
+            services.refusals.note(reply, context, services.policies[context.route.index])
+            if reply.isFault { Faults.report(error, context, services.log) }
             return reply.rpcError(requestID: context.requestID)
         }
         return configuration
+    }
+
+    /// Writes the refusals that were gathered.
+    func recordRefusals() async throws {
+        try await state.withLock { $0.sealer }?.recordRefusals(everything: true)
     }
 
     // MARK: The admin port
@@ -193,7 +219,12 @@ public final class Server: Sendable {
         case "/healthz": .ok("ok\n")
         case "/readyz": await readiness()
         case "/metrics": AdminReply(status: "200 OK", type: PrometheusText.contentType, body: await metrics())
-        default: AdminReply(status: "404 Not Found", body: "there are /healthz, /readyz and /metrics\n")
+        case "/.well-known/jwks.json": await keySet()
+        default:
+            AdminReply(
+                status: "404 Not Found",
+                body: "there are /healthz, /readyz, /metrics and /.well-known/jwks.json\n"
+            )
         }
     }
 
@@ -212,6 +243,14 @@ public final class Server: Sendable {
             }
         }
         return failure == nil ? .ok("ready\n") : .unavailable("the database does not answer\n")
+    }
+
+    /// The keys that access tokens are verified with, for whoever verifies them without us.
+    private func keySet() async -> AdminReply {
+        guard let part = state.withLock({ $0.table }).all.first else { return .unavailable("not serving\n") }
+        let set = await part.loop.run { () -> JwkSet? in try? await SigningKeys.published(part.database) }
+        guard let set else { return .unavailable("the database does not answer\n") }
+        return AdminReply(status: "200 OK", type: "application/jwk-set+json", body: SigningKeys.document(set) + "\n")
     }
 
     private func metrics() async -> String {

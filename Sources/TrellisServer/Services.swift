@@ -12,13 +12,16 @@ enum Services {
     static let transcoder = DescriptorTranscoder(.trellis)
 
     /// Registers the methods of all services.
-    static func register(in router: Router, health: Health) {
+    static func register(in router: Router, health: Health, _ table: LoopTable) {
         router.register(tenancy: TenancyHandlers())
         router.register(access: AccessHandlers())
+        router.register(endUser: EndUserHandlers())
+        router.register(credential: CredentialHandlers(table: table))
         router.register(reference: ReferenceHandlers())
         router.register(search: SearchHandlers())
         router.register(operations: OperationsHandlers())
         router.register(jobs: JobsHandlers())
+        router.register(audit: AuditHandlers())
         router.register(health: health)
         router.register(reflection: reflection)
     }

@@ -89,10 +89,14 @@ struct PermissionTests {
         #expect(catalogue.systemRoles(holding: "tenancy.tenants.write") == [])
     }
 
-    @Test("an intersection grants what both grant, a union what either does", arguments: [
-        (["*"], ["tenancy.*"]), (["tenancy.*"], ["tenancy.sites.read", "search.documents.read"]),
-        (["tenancy.sites.read"], ["tenancy.sites.write"]), (["search.*", "tenancy.sites.read"], ["tenancy.*"]), ([], ["*"]),
-    ])
+    @Test(
+        "an intersection grants what both grant, a union what either does",
+        arguments: [
+            (["*"], ["tenancy.*"]), (["tenancy.*"], ["tenancy.sites.read", "search.documents.read"]),
+            (["tenancy.sites.read"], ["tenancy.sites.write"]), (["search.*", "tenancy.sites.read"], ["tenancy.*"]),
+            ([], ["*"]),
+        ]
+    )
     func algebra(_ left: [String], _ right: [String]) {
         let (one, other) = (PermissionSet(left), PermissionSet(right))
         for name in Self.catalogue.tenant {

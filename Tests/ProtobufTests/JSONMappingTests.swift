@@ -12,7 +12,8 @@ struct JSONMappingTests {
     init() throws {
         let wellKnown = try Vector.wellKnownFiles.map { try #require(Hex.decode($0)) }
         pool = try DescriptorPool(files: DescriptorPool.fixtureFiles + wellKnown) { options in
-            findBytes(50002, in: options).flatMap { try? FieldRules(serialized: $0) }?.secret ?? false
+            let rules = findBytes(50002, in: options).flatMap { try? FieldRules(serialized: $0) }
+            return (rules?.secret == true ? FieldMarks.secret : []).union(rules?.personal == true ? .personal : [])
         }
     }
 

@@ -49,7 +49,7 @@ import TrellisClient
 
     @Test func credentialsFallBackFromFlagToVariableToProfileToServer() throws {
         let folder = "/tmp/trellis-session-test-\(UInt64.random(in: 0 ... .max))"
-        func session(_ arguments: [String], _ environment: [String: String] = [:]) throws -> Session {
+        func session(_ arguments: [String], _ environment: [String: String] = [:]) throws -> trellis.Session {
             try Session(
                 ParsedFlags(arguments + ["--home", folder], flags: Session.flags),
                 environment: { environment[$0] },

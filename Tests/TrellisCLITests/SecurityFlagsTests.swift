@@ -10,7 +10,7 @@ import TrellisClient
 @Suite struct SecurityFlagsTests {
     private let folder = "/tmp/trellis-security-test-\(UInt64.random(in: 0 ... .max))"
 
-    private func session(_ arguments: [String], _ environment: [String: String] = [:]) throws -> Session {
+    private func session(_ arguments: [String], _ environment: [String: String] = [:]) throws -> trellis.Session {
         try Session(
             ParsedFlags(arguments + ["--home", folder], flags: Session.flags),
             environment: { environment[$0] },

@@ -19,7 +19,12 @@ struct TrellisClientTests {
     {
         try await withDatabase { database in
             let group = try EventLoopGroup(count: 1)
-            var options = ServerOptions(host: "127.0.0.1", port: 0, database: database.address, encryptionKey: testEncryptionKey)
+            var options = ServerOptions(
+                host: "127.0.0.1",
+                port: 0,
+                database: database.address,
+                encryptionKey: testEncryptionKey
+            )
             let platformKey = Server.newPlatformKey()
             options.platformKey = platformKey
             var log = Logger(label: "server")

@@ -8,7 +8,9 @@ import TrellisAPI
 /// Users and invitations, and what is personal about them.
 @Suite("People")
 struct PeopleTests {
-    @Test("personal data is in no table in clear, is masked for whom the permission is missing, and read by whom it is not")
+    @Test(
+        "personal data is in no table in clear, is masked for whom the permission is missing, and read by whom it is not"
+    )
     func personalData() async throws {
         try await TestServer.with { server in
             let (_, root) = try await server.tenant("acme")
@@ -109,7 +111,9 @@ struct PeopleTests {
         }
     }
 
-    @Test("an invitation: its token is shown once, a new one replaces it, and it gives away nothing its maker does not hold")
+    @Test(
+        "an invitation: its token is shown once, a new one replaces it, and it gives away nothing its maker does not hold"
+    )
     func invitations() async throws {
         try await TestServer.with { server in
             let (_, root) = try await server.tenant("acme")

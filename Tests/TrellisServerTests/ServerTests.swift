@@ -87,7 +87,12 @@ struct ServerTests {
     func failedStart() async throws {
         try await TestServer.with { server in
             let group = try EventLoopGroup(count: 1)
-            var options = ServerOptions(host: "127.0.0.1", port: 0, database: server.database.address, encryptionKey: testEncryptionKey)
+            var options = ServerOptions(
+                host: "127.0.0.1",
+                port: 0,
+                database: server.database.address,
+                encryptionKey: testEncryptionKey
+            )
             let taken = try #require(server.started.admin)
             options.admin = ("127.0.0.1", taken.port)
             let second = Server(options, group: group, log: server.database.logger)

@@ -1,3 +1,4 @@
+import Credentials
 import Domain
 import EventLoop
 import Foundation
@@ -29,18 +30,26 @@ final class TestServer: Sendable {
         on database: TestDatabase,
         platformKey: String = Server.newPlatformKey(),
         loops: Int = 2,
+        credentials: CredentialSettings = .cheap,
         jobs: JobRegistry = JobRegistry(),
-        jobLimits: JobLimits = JobLimits()
+        jobLimits: JobLimits = JobLimits(),
+        log: Logger? = nil
     ) async throws {
         self.database = database
         self.platformKey = platformKey
         group = try EventLoopGroup(count: loops)
-        var options = ServerOptions(host: "127.0.0.1", port: 0, database: database.address, encryptionKey: testEncryptionKey)
+        var options = ServerOptions(
+            host: "127.0.0.1",
+            port: 0,
+            database: database.address,
+            encryptionKey: testEncryptionKey
+        )
         options.admin = ("127.0.0.1", 0)
         options.platformKey = platformKey
         options.moreJobs = jobs
         options.jobs = jobLimits
-        var log = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        options.credentials = credentials
+        var log = log ?? Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         if ProcessInfo.processInfo.environment["TRELLIS_TEST_LOG"] != nil {
             log = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })
         }
@@ -143,6 +152,15 @@ final class TestServer: Sendable {
         guard let url = URL(string: "http://\(started.admin.map(\.description) ?? "")\(path)") else { return (0, "") }
         let (data, response) = try await URLSession.shared.data(from: url)
         return ((response as? HTTPURLResponse)?.statusCode ?? 0, String(decoding: data, as: UTF8.self))
+    }
+}
+
+extension CredentialSettings {
+    /// Passwords that are hashed in no time.
+    static var cheap: CredentialSettings {
+        var settings = CredentialSettings()
+        settings.passwordCost = PasswordCost(memoryKiB: 64, passes: 1)
+        return settings
     }
 }
 

@@ -13,12 +13,15 @@
 #include "google/type/money.pb-c.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
+#include "trellis/audit/v1/audit.pb-c.h"
 #include "trellis/operations/v1/jobs.pb-c.h"
 #include "trellis/operations/v1/operations.pb-c.h"
 #include "trellis/options/v1/options.pb-c.h"
 #include "trellis/reference/v1/reference.pb-c.h"
 #include "trellis/search/v1/search.pb-c.h"
 #include "trellis/tenancy/v1/access.pb-c.h"
+#include "trellis/tenancy/v1/credentials.pb-c.h"
+#include "trellis/tenancy/v1/end_users.pb-c.h"
 #include "trellis/tenancy/v1/tenancy.pb-c.h"
 
 /* A proto file as a serialized google.protobuf.FileDescriptorProto. */
@@ -65,6 +68,17 @@ static inline const void *_Nonnull grpc__reflection__v1__list_service_response__
 static inline const void *_Nonnull grpc__reflection__v1__server_reflection_request__descriptor_address(void) { return &grpc__reflection__v1__server_reflection_request__descriptor; }
 static inline const void *_Nonnull grpc__reflection__v1__server_reflection_response__descriptor_address(void) { return &grpc__reflection__v1__server_reflection_response__descriptor; }
 static inline const void *_Nonnull grpc__reflection__v1__service_response__descriptor_address(void) { return &grpc__reflection__v1__service_response__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__audit_actor__descriptor_address(void) { return &trellis__audit__v1__audit_actor__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__audit_change__descriptor_address(void) { return &trellis__audit__v1__audit_change__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__audit_event__descriptor_address(void) { return &trellis__audit__v1__audit_event__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__audit_verdict__descriptor_address(void) { return &trellis__audit__v1__audit_verdict__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__export_audit_events_request__descriptor_address(void) { return &trellis__audit__v1__export_audit_events_request__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__export_audit_events_response__descriptor_address(void) { return &trellis__audit__v1__export_audit_events_response__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__get_audit_event_request__descriptor_address(void) { return &trellis__audit__v1__get_audit_event_request__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__list_audit_events_request__descriptor_address(void) { return &trellis__audit__v1__list_audit_events_request__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__list_audit_events_response__descriptor_address(void) { return &trellis__audit__v1__list_audit_events_response__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__verify_audit_chain_request__descriptor_address(void) { return &trellis__audit__v1__verify_audit_chain_request__descriptor; }
+static inline const void *_Nonnull trellis__audit__v1__verify_audit_chain_response__descriptor_address(void) { return &trellis__audit__v1__verify_audit_chain_response__descriptor; }
 static inline const void *_Nonnull trellis__operations__v1__cancel_job_request__descriptor_address(void) { return &trellis__operations__v1__cancel_job_request__descriptor; }
 static inline const void *_Nonnull trellis__operations__v1__cancel_operation_request__descriptor_address(void) { return &trellis__operations__v1__cancel_operation_request__descriptor; }
 static inline const void *_Nonnull trellis__operations__v1__get_job_request__descriptor_address(void) { return &trellis__operations__v1__get_job_request__descriptor; }
@@ -136,59 +150,109 @@ static inline const void *_Nonnull trellis__search__v1__search_request__descript
 static inline const void *_Nonnull trellis__search__v1__search_response__descriptor_address(void) { return &trellis__search__v1__search_response__descriptor; }
 static inline const void *_Nonnull trellis__search__v1__snippet__descriptor_address(void) { return &trellis__search__v1__snippet__descriptor; }
 static inline const void *_Nonnull trellis__search__v1__text_range__descriptor_address(void) { return &trellis__search__v1__text_range__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__accept_invitation_request__descriptor_address(void) { return &trellis__tenancy__v1__accept_invitation_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__add_identity_request__descriptor_address(void) { return &trellis__tenancy__v1__add_identity_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__api_key__descriptor_address(void) { return &trellis__tenancy__v1__api_key__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__assign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__assign_role_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__block_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__block_end_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__change_password_request__descriptor_address(void) { return &trellis__tenancy__v1__change_password_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__change_password_response__descriptor_address(void) { return &trellis__tenancy__v1__change_password_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__check_bulk_request__descriptor_address(void) { return &trellis__tenancy__v1__check_bulk_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__check_bulk_response__descriptor_address(void) { return &trellis__tenancy__v1__check_bulk_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__check_request__descriptor_address(void) { return &trellis__tenancy__v1__check_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__check_response__descriptor_address(void) { return &trellis__tenancy__v1__check_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__create_api_key_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__create_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__create_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_role_request__descriptor_address(void) { return &trellis__tenancy__v1__create_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_site_request__descriptor_address(void) { return &trellis__tenancy__v1__create_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__create_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_user_request__descriptor_address(void) { return &trellis__tenancy__v1__create_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__delete_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__delete_role_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__delete_user_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__end_user__descriptor_address(void) { return &trellis__tenancy__v1__end_user__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__end_user_activity__descriptor_address(void) { return &trellis__tenancy__v1__end_user_activity__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__end_user_identity__descriptor_address(void) { return &trellis__tenancy__v1__end_user_identity__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__end_user_merge__descriptor_address(void) { return &trellis__tenancy__v1__end_user_merge__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__find_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__find_end_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__get_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__get_end_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__get_jwks_request__descriptor_address(void) { return &trellis__tenancy__v1__get_jwks_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_role_request__descriptor_address(void) { return &trellis__tenancy__v1__get_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_site_request__descriptor_address(void) { return &trellis__tenancy__v1__get_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__get_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_user_request__descriptor_address(void) { return &trellis__tenancy__v1__get_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__invitation__descriptor_address(void) { return &trellis__tenancy__v1__invitation__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__invite_user_request__descriptor_address(void) { return &trellis__tenancy__v1__invite_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__issue_password_reset_request__descriptor_address(void) { return &trellis__tenancy__v1__issue_password_reset_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__issue_tenant_key_request__descriptor_address(void) { return &trellis__tenancy__v1__issue_tenant_key_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__jwk__descriptor_address(void) { return &trellis__tenancy__v1__jwk__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__jwk_set__descriptor_address(void) { return &trellis__tenancy__v1__jwk_set__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_api_keys_request__descriptor_address(void) { return &trellis__tenancy__v1__list_api_keys_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_api_keys_response__descriptor_address(void) { return &trellis__tenancy__v1__list_api_keys_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_effective_permissions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_effective_permissions_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_effective_permissions_response__descriptor_address(void) { return &trellis__tenancy__v1__list_effective_permissions_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_end_users_request__descriptor_address(void) { return &trellis__tenancy__v1__list_end_users_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_end_users_response__descriptor_address(void) { return &trellis__tenancy__v1__list_end_users_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_invitations_request__descriptor_address(void) { return &trellis__tenancy__v1__list_invitations_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_invitations_response__descriptor_address(void) { return &trellis__tenancy__v1__list_invitations_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_merges_request__descriptor_address(void) { return &trellis__tenancy__v1__list_merges_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_merges_response__descriptor_address(void) { return &trellis__tenancy__v1__list_merges_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_permissions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_permissions_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_permissions_response__descriptor_address(void) { return &trellis__tenancy__v1__list_permissions_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_request__descriptor_address(void) { return &trellis__tenancy__v1__list_role_assignments_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_response__descriptor_address(void) { return &trellis__tenancy__v1__list_role_assignments_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_roles_request__descriptor_address(void) { return &trellis__tenancy__v1__list_roles_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_roles_response__descriptor_address(void) { return &trellis__tenancy__v1__list_roles_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_sessions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_sessions_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_sessions_response__descriptor_address(void) { return &trellis__tenancy__v1__list_sessions_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_signing_keys_request__descriptor_address(void) { return &trellis__tenancy__v1__list_signing_keys_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_signing_keys_response__descriptor_address(void) { return &trellis__tenancy__v1__list_signing_keys_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_sites_request__descriptor_address(void) { return &trellis__tenancy__v1__list_sites_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_sites_response__descriptor_address(void) { return &trellis__tenancy__v1__list_sites_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_tenants_request__descriptor_address(void) { return &trellis__tenancy__v1__list_tenants_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_tenants_response__descriptor_address(void) { return &trellis__tenancy__v1__list_tenants_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_users_request__descriptor_address(void) { return &trellis__tenancy__v1__list_users_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_users_response__descriptor_address(void) { return &trellis__tenancy__v1__list_users_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__membership__descriptor_address(void) { return &trellis__tenancy__v1__membership__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__merge_end_users_request__descriptor_address(void) { return &trellis__tenancy__v1__merge_end_users_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__password_reset__descriptor_address(void) { return &trellis__tenancy__v1__password_reset__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__permission__descriptor_address(void) { return &trellis__tenancy__v1__permission__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__record_activity_request__descriptor_address(void) { return &trellis__tenancy__v1__record_activity_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__record_activity_response__descriptor_address(void) { return &trellis__tenancy__v1__record_activity_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__refresh_session_request__descriptor_address(void) { return &trellis__tenancy__v1__refresh_session_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__remove_identity_request__descriptor_address(void) { return &trellis__tenancy__v1__remove_identity_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__request_password_reset_request__descriptor_address(void) { return &trellis__tenancy__v1__request_password_reset_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__request_password_reset_response__descriptor_address(void) { return &trellis__tenancy__v1__request_password_reset_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__reset_password_request__descriptor_address(void) { return &trellis__tenancy__v1__reset_password_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__reset_password_response__descriptor_address(void) { return &trellis__tenancy__v1__reset_password_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__resume_user_request__descriptor_address(void) { return &trellis__tenancy__v1__resume_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_invitation_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_invitation_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__revoke_session_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_session_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role__descriptor_address(void) { return &trellis__tenancy__v1__role__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role_assignment__descriptor_address(void) { return &trellis__tenancy__v1__role_assignment__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role_grant__descriptor_address(void) { return &trellis__tenancy__v1__role_grant__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__rotate_signing_key_request__descriptor_address(void) { return &trellis__tenancy__v1__rotate_signing_key_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__session__descriptor_address(void) { return &trellis__tenancy__v1__session__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__session_tokens__descriptor_address(void) { return &trellis__tenancy__v1__session_tokens__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__sign_in_request__descriptor_address(void) { return &trellis__tenancy__v1__sign_in_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__sign_in_response__descriptor_address(void) { return &trellis__tenancy__v1__sign_in_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__sign_out_everywhere_request__descriptor_address(void) { return &trellis__tenancy__v1__sign_out_everywhere_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__sign_out_everywhere_response__descriptor_address(void) { return &trellis__tenancy__v1__sign_out_everywhere_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__sign_out_request__descriptor_address(void) { return &trellis__tenancy__v1__sign_out_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__signing_key__descriptor_address(void) { return &trellis__tenancy__v1__signing_key__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__site__descriptor_address(void) { return &trellis__tenancy__v1__site__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__suspend_user_request__descriptor_address(void) { return &trellis__tenancy__v1__suspend_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__tenant__descriptor_address(void) { return &trellis__tenancy__v1__tenant__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__unassign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__unassign_role_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__unblock_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__unblock_end_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__undelete_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__undelete_user_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__update_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__update_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_role_request__descriptor_address(void) { return &trellis__tenancy__v1__update_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_site_request__descriptor_address(void) { return &trellis__tenancy__v1__update_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_user_request__descriptor_address(void) { return &trellis__tenancy__v1__update_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__upsert_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__upsert_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__user__descriptor_address(void) { return &trellis__tenancy__v1__user__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__who_am_irequest__descriptor_address(void) { return &trellis__tenancy__v1__who_am_irequest__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__who_am_iresponse__descriptor_address(void) { return &trellis__tenancy__v1__who_am_iresponse__descriptor; }

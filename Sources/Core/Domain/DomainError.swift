@@ -55,12 +55,15 @@ public enum DomainError: Error, Equatable, Sendable {
         public var subject: String
         /// The limit, and what to do about it.
         public var description: String
+        /// After how long trying again may help; nil when that does not.
+        public var retryAfter: Duration?
 
         /// Takes the parts.
-        public init(reason: String, subject: String, description: String) {
+        public init(reason: String, subject: String, description: String, retryAfter: Duration? = nil) {
             self.reason = reason
             self.subject = subject
             self.description = description
+            self.retryAfter = retryAfter
         }
     }
 
@@ -68,10 +71,17 @@ public enum DomainError: Error, Equatable, Sendable {
     public enum CredentialProblem: Equatable, Sendable {
         /// There was no `authorization` metadata.
         case missing
-        /// It is not of the form `Bearer trl_...`, or its checksum is wrong: a part was cut off or mistyped.
+        /// It is neither `Bearer trl_...`, with the right checksum, nor `Bearer` and an access token: a part was cut off or
+        /// mistyped.
         case malformed
         /// It is unknown, expired or revoked.
         case refused
+        /// It is an access token that has run out.
+        case expired
+        /// The e-mail address or the password is wrong.
+        case signIn
+        /// The refresh token is unknown, was used, or belongs to a session that has ended.
+        case refresh
     }
 
     /// The kinds of credential that a method can require.
@@ -102,6 +112,9 @@ extension DomainError {
         case .unauthenticated(.missing): "CREDENTIAL_MISSING"
         case .unauthenticated(.malformed): "CREDENTIAL_MALFORMED"
         case .unauthenticated(.refused): "CREDENTIAL_REFUSED"
+        case .unauthenticated(.expired): "CREDENTIAL_EXPIRED"
+        case .unauthenticated(.signIn): "SIGN_IN_REFUSED"
+        case .unauthenticated(.refresh): "REFRESH_TOKEN_REFUSED"
         case .permissionDenied: "PERMISSION_DENIED"
         case .wrongCredentialKind: "WRONG_CREDENTIAL_KIND"
         case .escalation: "PERMISSION_ESCALATION"
@@ -127,11 +140,17 @@ extension DomainError {
         case .contention:
             "other calls wanted the same rows at the same time: try again"
         case .unauthenticated(.missing):
-            "no credential: send metadata authorization: Bearer <API key>"
+            "no credential: send metadata authorization: Bearer <API key or access token>"
         case .unauthenticated(.malformed):
-            "authorization is not \"Bearer trl_...\" with a whole API key: part of it is missing or mistyped"
+            "authorization is not \"Bearer\" and a whole API key or access token: part of it is missing or mistyped"
         case .unauthenticated(.refused):
-            "the API key is unknown, expired or revoked: ask whoever administers the tenant for another"
+            "the API key or session is unknown, expired or revoked: sign in, or ask whoever administers the tenant for a key"
+        case .unauthenticated(.expired):
+            "the access token has run out: get the next one with RefreshSession"
+        case .unauthenticated(.signIn):
+            "the e-mail address or the password is wrong"
+        case .unauthenticated(.refresh):
+            "the refresh token is unknown, was used before, or its session has ended: sign in again"
         case .permissionDenied(let permission):
             "this needs the permission \(permission), which the credential does not have"
         case .wrongCredentialKind(.tenant):

@@ -47,7 +47,12 @@ public struct Keyring: Sendable {
 
     /// By what a text is found where it is kept sealed: without regard to case, for one `kind` of text, such as "email".
     public func index(_ text: String, kind: String) -> [UInt8] {
-        indexes.code("\(kind)\u{0}\(text.caseFolded)".utf8)
+        exactIndex(text.caseFolded, kind: kind)
+    }
+
+    /// The same for texts that are told apart byte for byte, such as ids that others have given.
+    public func exactIndex(_ text: String, kind: String) -> [UInt8] {
+        indexes.code("\(kind)\u{0}\(text)".utf8)
     }
 }
 

@@ -1,6 +1,7 @@
 public import Postgres
 public import Primitives
 public import Protobuf
+public import TrellisAPI
 
 /// A request that changes something, and can be sent again.
 public protocol WriteRequest: Message {
@@ -8,7 +9,7 @@ public protocol WriteRequest: Message {
     var requestID: String { get set }
 }
 
-/// One call that changes something: who calls what.
+/// One call that is remembered, because it changes something or shows personal data: who calls what.
 public struct WriteCall: Sendable {
     /// Who is calling.
     public var scope: Scope
@@ -18,6 +19,10 @@ public struct WriteCall: Sendable {
     public var callID: String
     /// Whether the call leaves an audit event.
     public var isAudited: Bool
+    /// What kind of record the event is.
+    public var category: AuditCategory
+    /// Where the call comes from, without the port.
+    public var address: String
     /// What personal data is kept under.
     public var keyring: Keyring
     /// The time by which the caller wants an answer, in nanoseconds of `EventLoop.now`.
@@ -29,6 +34,8 @@ public struct WriteCall: Sendable {
         method: String,
         callID: String,
         isAudited: Bool,
+        category: AuditCategory = .dataChange,
+        address: String = "",
         keyring: Keyring,
         deadline: UInt64? = nil
     ) {
@@ -36,6 +43,8 @@ public struct WriteCall: Sendable {
         self.method = method
         self.callID = callID
         self.isAudited = isAudited
+        self.category = category
+        self.address = address
         self.keyring = keyring
         self.deadline = deadline
     }
@@ -51,6 +60,8 @@ public struct Work {
     public let auditTenant: UUID
     /// What personal data is kept under.
     public let keyring: Keyring
+    /// What the call's audit event says.
+    public let audit = AuditNotes()
     /// What the call has done that others must know of once it is committed.
     let effects = WriteEffects()
 
@@ -66,6 +77,7 @@ public struct Work {
 
     /// Makes the key of somebody whom personal data will be kept about.
     public func makeSubject(_ id: UUID) async throws -> SubjectKey {
+        concerns(id)
         let made = keyring.makeSubject(id)
         _ = try await transaction.run(
             SubjectKeyInsert(tenantID: scope.tenant, subjectID: id, sealedKey: made.sealed)
@@ -75,15 +87,22 @@ public struct Work {
 
     /// The key of somebody; nil once they were erased.
     public func subject(_ id: UUID) async throws -> SubjectKey? {
+        concerns(id)
         let row = try await transaction.run(SubjectKeyGet(tenantID: scope.tenant, subjectID: id))
         return try keyring.subject(id, sealed: row?.sealedKey)
     }
+
+    /// Says whom the answer tells of: when they are erased, the answer that is kept for retries goes with them. To be called
+    /// by every use case whose answer holds personal data; ``makeSubject(_:)`` and ``subject(_:)`` do it themselves.
+    public func concerns(_ subject: UUID) { effects.subjects.insert(subject) }
 }
 
 /// What a call has done that others must know of once it is committed. Confined to its loop.
 final class WriteEffects {
     /// The tenants of which it changed who may do what, each with its new epoch.
     var access: [UUID: Int64] = [:]
+    /// Whom its answer tells of.
+    var subjects: Set<UUID> = []
 }
 
 /// What has come of a call that changes something.
@@ -148,25 +167,15 @@ extension Work {
             return Written(response: earlier, access: [:], isReplay: true)
         }
         let response = try await body(self)
-        if call.isAudited { _ = try await transaction.run(audit(request, call)) }
-        if let outcome { try await outcome.complete(transaction, response) }
+        if call.isAudited {
+            audit.complete(with: response, makes: call.makes)
+            var shown = request
+            // Whoever has it can open the stored answer.
+            shown.requestID = ""
+            _ = try await transaction.run(call.event(of: auditTenant, shown, audit))
+        }
+        if let outcome { try await outcome.complete(transaction, response, effects.subjects) }
         return Written(response: response, access: effects.access, isReplay: false)
-    }
-
-    private func audit<Request: WriteRequest>(_ request: Request, _ call: WriteCall) -> AuditEventInsert {
-        var shown = request
-        // Whoever has it can open the stored answer.
-        shown.requestID = ""
-        return AuditEventInsert(
-            tenantID: auditTenant,
-            auditEventID: .v7(),
-            actorKind: scope.actor.kind,
-            principalID: scope.actor.id,
-            userID: scope.actor.user,
-            method: call.method,
-            requestID: call.callID,
-            request: AuditedRequest.json(shown)
-        )
     }
 }
 
@@ -187,7 +196,8 @@ private struct Outcome {
         method = call.method
         requestID = request.requestID
         key = SHA256.hash(request.requestID.utf8)
-        hash = SHA256.hash(request.serialized(prefix: 0))
+        // Keyed, because a request can hold a password, and what is stored must not help to guess it.
+        hash = HMACKey(call.keyring.derived("request hashes")).code(request.serialized(prefix: 0))
     }
 
     /// The key that the answer is sealed with: made of the request id, which is not stored.
@@ -214,16 +224,28 @@ private struct Outcome {
             )
         else { throw DomainError.contention }
         guard earlier.requestHash == hash else { throw DomainError.requestIDReused(requestID) }
-        guard let sealed = earlier.response, let bytes = sealing.open(sealed, context: context) else {
-            preconditionFailure("an outcome is stored by the transaction that claimed its id")
+        guard let sealed = earlier.response else {
+            // Whoever claims an id stores its outcome before anybody can see the row; only an erasure takes it away.
+            throw DomainError.failedPrecondition(
+                .init(
+                    reason: "SUBJECT_ERASED",
+                    subject: "requests/\(requestID)",
+                    description: "this call was answered before, and somebody whom the answer told of was erased since: "
+                        + "a new request needs a new request_id"
+                )
+            )
+        }
+        guard let bytes = sealing.open(sealed, context: context) else {
+            preconditionFailure("an outcome is sealed with a key made of its request id")
         }
         return try Response(serialized: bytes)
     }
 
-    func complete(_ transaction: Transaction, _ response: some Message) async throws {
+    func complete(_ transaction: Transaction, _ response: some Message, _ subjects: Set<UUID>) async throws {
         _ = try await transaction.run(
             IdempotencyComplete(
                 response: sealing.seal(response.serialized(prefix: 0), context: context),
+                subjects: Array(subjects),
                 tenantID: tenant,
                 principalID: principal,
                 method: method,

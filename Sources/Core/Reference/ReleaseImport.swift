@@ -19,12 +19,21 @@ public enum ReleaseImport {
         let stage = try await work.transaction.run(ReleaseLock(tenantID: work.scope.tenant, releaseID: id))
             .orNotFound("release", id)
         guard stage.stage == ReleaseStage.staging else { throw notStaging(id) }
+        // A chunk in the middle is known by its request; what it adds up to, by the last one.
+        let isFirst = request.releaseID.isEmpty
+        let before = !isFirst && request.complete ? try await Releases.get(id, work) : nil
         try await add(request, to: id, stage, work, index)
         var response = ImportReleaseResponse()
         if request.complete {
             response = try await complete(id, stage, work, validateOnly: request.validateOnly)
         }
-        response.release = try await Releases.get(id, work)
+        let release = try await Releases.get(id, work)
+        if isFirst || request.complete {
+            work.audit.changed("release", release.id, from: before, to: release)
+        } else {
+            work.audit.target("release", release.id)
+        }
+        response.release = release
         return response
     }
 
@@ -38,9 +47,12 @@ public enum ReleaseImport {
         let stage = try await work.transaction.run(ReleaseLock(tenantID: work.scope.tenant, releaseID: id))
             .orNotFound("release", id)
         guard stage.stage == ReleaseStage.staging else { throw notStaging(id) }
+        let before = try await Releases.get(id, work)
         _ = try await work.transaction.run(ReleaseAbandon(tenantID: work.scope.tenant, releaseID: id))
         try await index.remove(release: id, work)
-        return try await Releases.get(id, work)
+        let after = try await Releases.get(id, work)
+        work.audit.changed("release", after.id, from: before, to: after)
+        return after
     }
 
     /// The release that a request is about; makes it when the request describes one.

@@ -42,13 +42,16 @@ public enum Releases {
         let stage = try await transaction.run(ReleaseLock(tenantID: tenant, releaseID: id)).orNotFound("release", id)
         guard stage.stage == ReleaseStage.complete else { throw notComplete(id) }
         let pointer = try await transaction.run(FrameworkLock(tenantID: tenant, framework: stage.framework)).certain
+        let before = try await get(id, work)
         if pointer.activeReleaseID != id {
             _ = try await transaction.run(
                 ReleaseTouch(tenantID: tenant, releaseID: id),
                 FrameworkActivate(releaseID: id, tenantID: tenant, framework: stage.framework)
             )
         }
-        return try await get(id, work)
+        let after = try await get(id, work)
+        work.audit.changed("release", after.id, from: before, to: after)
+        return after
     }
 
     /// A release of the caller's, read in the transaction that changed it.

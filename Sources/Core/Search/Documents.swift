@@ -51,7 +51,10 @@ public enum Documents {
         try await Entries.add(chunks: entries, knowledgeBase: base, work)
         let made = Dictionary(uniqueKeysWithValues: rows.map { ($0.documentID, $0) })
         return documents.indices.map { index in
-            documents[index].message(made[ids[index]].certain, knowledgeBase: base, language: languages[index])
+            let row = made[ids[index]].certain
+            let document = documents[index].message(row, knowledgeBase: base, language: languages[index])
+            work.audit.changed("document", document.id, from: nil, to: document)
+            return document
         }
     }
 
@@ -130,9 +133,9 @@ public enum Documents {
     public static func delete(_ request: DeleteDocumentRequest, _ work: Work) async throws -> DeleteDocumentResponse {
         let id = try UUID(request.id, field: "id")
         let tenant = work.scope.tenant
-        guard try await work.transaction.run(DocumentDelete(tenantID: tenant, documentID: id)) == 1 else {
-            throw DomainError.notFound(resource: "document", id: id.text)
-        }
+        let document = try await work.transaction.run(DocumentDelete(tenantID: tenant, documentID: id))
+            .orNotFound("document", id)
+        work.audit.changed("document", document.id, from: document, to: nil)
         _ = try await work.transaction.run(
             EntryDeleteByDocument(tenantID: tenant, documentID: id, slot: Entries.slot)
         )

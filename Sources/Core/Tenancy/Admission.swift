@@ -85,7 +85,9 @@ public enum Admission {
         let insert = ServerSecretInsert(secretName: name, value: keyring.fingerprint)
         _ = try await database.run(insert, Scope.platformSettings)
         let row = try await database.run(ServerSecretGet(secretName: name), Scope.platformSettings)
-        guard row.map({ constantTimeEqual($0.value, keyring.fingerprint) }) == true else { throw KeyringError.otherRoot }
+        guard row.map({ constantTimeEqual($0.value, keyring.fingerprint) }) == true else {
+            throw KeyringError.otherRoot
+        }
     }
 
     /// The key that all servers of this database seal page tokens with; made when there is none. On the database's loop.

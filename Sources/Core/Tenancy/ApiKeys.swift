@@ -106,8 +106,13 @@ public enum ApiKeys {
     /// Revokes a key. Servers that know the key find out when its lease ends: ``Admission/lease``.
     public static func revoke(_ request: RevokeApiKeyRequest, _ work: Work) async throws -> ApiKey {
         let id = try UUID(request.id, field: "id")
-        return try await work.transaction.run(ApiKeyRevoke(tenantID: work.scope.tenant, apiKeyID: id))
-            .orNotFound("API key", id)
+        let (before, after) = try await work.transaction.run(
+            ApiKeyGet(tenantID: work.scope.tenant, apiKeyID: id),
+            ApiKeyRevoke(tenantID: work.scope.tenant, apiKeyID: id)
+        )
+        let revoked = try after.orNotFound("API key", id)
+        work.audit.changed("api_key", revoked.id, from: before, to: revoked)
+        return revoked
     }
 
     private static func expiry(_ time: Timestamp?) throws(DomainError) -> Instant? {

@@ -1,5 +1,5 @@
 public import Domain
-public import Postgres
+internal import Postgres
 public import Primitives
 internal import Protobuf
 public import TrellisAPI
@@ -45,6 +45,8 @@ public enum Invitations {
             )
         )
         var invitation = try await current(id, work)
+        work.audit.isAbout(key)
+        work.audit.changed("invitation", invitation.id, from: nil, to: invitation, of: key)
         invitation.token = token.text
         return invitation
     }
@@ -52,12 +54,11 @@ public enum Invitations {
     /// Returns a page of the invitations that can still be accepted or have run out.
     public static func list(
         _ page: Page,
-        _ scope: Scope,
-        _ database: Database,
+        _ reading: Reading,
         _ view: PersonalView
     ) async throws -> ListInvitationsResponse {
-        let query = InvitationList(tenantID: scope.tenant, after: try page.after, count: Int64(page.count))
-        let rows = try await database.run(query, scope.settings)
+        let query = InvitationList(tenantID: reading.scope.tenant, after: try page.after, count: Int64(page.count))
+        let rows = try await reading.transaction.run(query)
         var response = ListInvitationsResponse()
         (response.invitations, response.nextPageToken) = page.cut(try rows.map { try $0.invitation(view) }, id: \.id)
         return response
@@ -78,7 +79,15 @@ public enum Invitations {
             )
         }
         _ = try await work.transaction.run(InvitationRevoke(tenantID: work.scope.tenant, invitationID: id))
-        return try await current(id, work)
+        let revoked = try await current(id, work)
+        work.audit.changed(
+            "invitation",
+            revoked.id,
+            from: try row.invitation(.whole(work.keyring)),
+            to: revoked,
+            of: try work.keyring.subject(row.userID, sealed: row.sealedKey)
+        )
+        return revoked
     }
 
     /// The user-to-be: who has the address already, or somebody new.
@@ -95,7 +104,8 @@ public enum Invitations {
                 .init(
                     reason: "USER_SIGNS_IN",
                     subject: "users/\(known.userID)",
-                    description: "user \(known.userID) has this address and signs in already: assign roles to them instead"
+                    description:
+                        "user \(known.userID) has this address and signs in already: assign roles to them instead"
                 )
             )
         }
@@ -103,8 +113,9 @@ public enum Invitations {
     }
 
     private static func current(_ id: UUID, _ work: Work) async throws -> Invitation {
-        try await work.transaction.run(InvitationGet(tenantID: work.scope.tenant, invitationID: id)).certain
-            .invitation(.whole(work.keyring))
+        let row = try await work.transaction.run(InvitationGet(tenantID: work.scope.tenant, invitationID: id)).certain
+        work.concerns(row.userID)
+        return try row.invitation(.whole(work.keyring))
     }
 
     private static func expiry(_ time: Timestamp?) throws(DomainError) -> Instant {

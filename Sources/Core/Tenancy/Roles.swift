@@ -17,7 +17,7 @@ public enum Roles {
         try catalogue.check(request.permissions, field: "permissions")
         try work.scope.requireCovering(request.permissions)
         let taken = DomainError.alreadyExists(resource: "role", field: "role", value: request.role)
-        return try await saying(["role_pkey": taken]) {
+        let made = try await saying(["role_pkey": taken]) {
             try await work.transaction.run(
                 RoleInsert(
                     tenantID: work.scope.tenant,
@@ -29,6 +29,8 @@ public enum Roles {
             )
             .certain
         }
+        work.audit.changed("role", made.role, from: nil, to: made)
+        return made
     }
 
     /// Returns one role.
@@ -84,7 +86,8 @@ public enum Roles {
                 "permissions": !request.permissions.isEmpty,
             ]
         )
-        var role = try await lock(request.role, request.etag, work)
+        let before = try await lock(request.role, request.etag, work)
+        var role = before
         // Whoever could change a role that holds more than they do could take away what they could not give.
         try work.scope.requireCovering(role.permissions)
         if mask.contains("display_name") {
@@ -94,7 +97,10 @@ public enum Roles {
         let changesPermissions = mask.contains("permissions") && role.permissions != request.permissions
         if mask.contains("permissions") {
             guard !request.permissions.isEmpty else {
-                throw DomainError.invalid("permissions", "it is empty, but a role must hold something: delete it instead")
+                throw DomainError.invalid(
+                    "permissions",
+                    "it is empty, but a role must hold something: delete it instead"
+                )
             }
             try catalogue.check(request.permissions, field: "permissions")
             try work.scope.requireCovering(request.permissions)
@@ -110,6 +116,7 @@ public enum Roles {
             )
         )
         if changesPermissions { try await work.changesAccess() }
+        work.audit.changed("role", request.role, from: before, to: changed.certain)
         return changed.certain
     }
 
@@ -128,6 +135,7 @@ public enum Roles {
             )
         }
         _ = try await work.transaction.run(RoleDelete(tenantID: tenant, role: request.role))
+        work.audit.changed("role", request.role, from: role, to: nil)
         return role
     }
 
@@ -145,11 +153,14 @@ public enum Roles {
         _ = try await Users.lock(user, work)
         try await check(RoleGrant(role: request.role, siteID: request.siteID), "", work, catalogue)
         let insert = RoleBindingInsert(tenantID: tenant, userID: user, role: request.role, siteID: site ?? .zero)
-        if try await work.transaction.run(insert) == 1 { try await work.changesAccess() }
-        return try await work.transaction.run(
+        let isNew = try await work.transaction.run(insert) == 1
+        if isNew { try await work.changesAccess() }
+        let assignment = try await work.transaction.run(
             RoleBindingGet(tenantID: tenant, userID: user, role: request.role, siteID: site ?? .zero)
         )
         .certain.assignment
+        work.audit.changed("user", user.text, from: isNew ? nil : assignment, to: assignment)
+        return assignment
     }
 
     /// Takes a role from a user.
@@ -170,6 +181,7 @@ public enum Roles {
             throw DomainError.notFound(resource: "role assignment", id: "\(request.role) of user \(user)")
         }
         try await work.changesAccess()
+        work.audit.changed("user", user.text, from: taken.assignment, to: nil)
         return taken.assignment
     }
 

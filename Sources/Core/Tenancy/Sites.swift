@@ -60,11 +60,12 @@ public enum Sites {
             ]
         )
         let current = try await work.transaction.run(SiteLock(tenantID: work.scope.tenant, siteID: id))
-        var site = try current.orNotFound("site", id)
+        let before = try current.orNotFound("site", id)
+        var site = before
         try Etag.check(request.etag, current: site.etag, resource: "site", id: request.id)
         try apply(request, mask, to: &site)
         let (changed, name) = (site, site.displayName)
-        return try await saying(["site_display_name": taken(name)]) {
+        let after = try await saying(["site_display_name": taken(name)]) {
             try await work.transaction.run(
                 SiteUpdate(
                     displayName: changed.displayName,
@@ -77,6 +78,8 @@ public enum Sites {
             )
             .certain
         }
+        work.audit.changed("site", after.id, from: before, to: after)
+        return after
     }
 
     /// Sets the fields of a site that the mask names.

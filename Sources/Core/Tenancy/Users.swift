@@ -1,5 +1,5 @@
 public import Domain
-public import Postgres
+internal import Postgres
 internal import Primitives
 internal import Protobuf
 public import TrellisAPI
@@ -18,6 +18,7 @@ public enum Users {
     public static func create(_ request: CreateUserRequest, _ work: Work) async throws -> User {
         let id = UUID.v7()
         let key = try await work.makeSubject(id)
+        work.audit.isAbout(key)
         return try await saying(["tenant_user_email": taken(request.email)]) {
             _ = try await work.transaction.run(
                 UserInsert(
@@ -29,19 +30,18 @@ public enum Users {
                     timeZone: request.timeZone.orUTC
                 )
             )
-            return try await current(id, work)
+            return try await remember(id, from: nil, key, work)
         }
     }
 
     /// Returns one user, also a deleted one.
     public static func get(
         _ request: GetUserRequest,
-        _ scope: Scope,
-        _ database: Database,
+        _ reading: Reading,
         _ view: PersonalView
     ) async throws -> User {
         let id = try UUID(request.id, field: "id")
-        let row = try await database.run(UserGet(tenantID: scope.tenant, userID: id), scope.settings)
+        let row = try await reading.transaction.run(UserGet(tenantID: reading.scope.tenant, userID: id))
         return try row.orNotFound("user", id).user(view)
     }
 
@@ -49,16 +49,14 @@ public enum Users {
     public static func list(
         _ request: ListUsersRequest,
         _ page: Page,
-        _ scope: Scope,
-        _ database: Database,
+        _ reading: Reading,
         _ view: PersonalView
     ) async throws -> ListUsersResponse {
-        let (tenant, after, count) = (scope.tenant, try page.after, Int64(page.count))
+        let (tenant, after, count) = (reading.scope.tenant, try page.after, Int64(page.count))
         let rows: [UserRow]
         if request.email.isEmpty {
-            rows = try await database.run(
-                UserList(tenantID: tenant, after: after, showDeleted: request.showDeleted, count: count),
-                scope.settings
+            rows = try await reading.transaction.run(
+                UserList(tenantID: tenant, after: after, showDeleted: request.showDeleted, count: count)
             )
         } else {
             // Who may not see addresses must not find out by asking for them either.
@@ -72,7 +70,7 @@ public enum Users {
                 showDeleted: request.showDeleted,
                 count: count
             )
-            rows = try await database.run(query, scope.settings)
+            rows = try await reading.transaction.run(query)
         }
         var response = ListUsersResponse()
         (response.users, response.nextPageToken) = page.cut(try rows.map { try $0.user(view) }, id: \.id)
@@ -92,8 +90,10 @@ public enum Users {
         let row = try await lock(id, work)
         var user = try row.user(.whole(work.keyring))
         try Etag.check(request.etag, current: user.etag, resource: "user", id: request.id)
+        let before = user
         try apply(request, mask, to: &user)
         guard let key = try work.keyring.subject(id, sealed: row.sealedKey) else { throw erased(id) }
+        work.audit.isAbout(key)
         let changed = user
         return try await saying(["tenant_user_email": taken(changed.email)]) {
             _ = try await work.transaction.run(
@@ -106,7 +106,7 @@ public enum Users {
                     userID: id
                 )
             )
-            return try await current(id, work)
+            return try await remember(id, from: before, key, work)
         }
     }
 
@@ -128,7 +128,7 @@ public enum Users {
         try Etag.check(request.etag, current: "\(row.version)", resource: "user", id: request.id)
         _ = try await work.transaction.run(UserDelete(tenantID: work.scope.tenant, userID: id))
         try await work.changesAccess()
-        return try await current(id, work)
+        return try await remember(id, from: row, work)
     }
 
     /// Restores a deleted user.
@@ -148,7 +148,7 @@ public enum Users {
         guard row.sealedKey != nil else { throw erased(id) }
         _ = try await work.transaction.run(UserUndelete(tenantID: work.scope.tenant, userID: id))
         try await work.changesAccess()
-        return try await current(id, work)
+        return try await remember(id, from: row, work)
     }
 
     // MARK: Parts
@@ -162,7 +162,20 @@ public enum Users {
             _ = try await work.transaction.run(set)
             try await work.changesAccess()
         }
-        return try await current(id, work)
+        return try await remember(id, from: row, work)
+    }
+
+    /// A user as they are now, and in the audit event what they were before.
+    private static func remember(_ id: UUID, from row: UserRow, _ work: Work) async throws -> User {
+        let key = try work.keyring.subject(id, sealed: row.sealedKey)
+        return try await remember(id, from: row.user(.whole(work.keyring)), key, work)
+    }
+
+    private static func remember(_ id: UUID, from before: User?, _ key: SubjectKey?, _ work: Work) async throws -> User
+    {
+        let user = try await current(id, work)
+        work.audit.changed("user", user.id, from: before, to: user, of: key)
+        return user
     }
 
     /// A user who is not deleted, held until the transaction ends.
@@ -201,7 +214,8 @@ public enum Users {
 
     /// A user as they are now, for the answer of a write, whose caller has just said what is in it.
     static func current(_ id: UUID, _ work: Work) async throws -> User {
-        try await work.transaction.run(UserGet(tenantID: work.scope.tenant, userID: id)).certain
+        work.concerns(id)
+        return try await work.transaction.run(UserGet(tenantID: work.scope.tenant, userID: id)).certain
             .user(.whole(work.keyring))
     }
 

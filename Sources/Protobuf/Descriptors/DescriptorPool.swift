@@ -13,9 +13,9 @@ public final class DescriptorPool: Sendable {
 
     /// Reads serialized google.protobuf.FileDescriptorProto messages.
     ///
-    /// - Parameter isSecret: tells by a field's serialized google.protobuf.FieldOptions whether its value is a secret.
+    /// - Parameter marks: tells by a field's serialized google.protobuf.FieldOptions what is to be known of its values.
     /// - Throws: `WireError` when one is malformed, or names a type that none of them declares.
-    public init(files serialized: [[UInt8]], isSecret: (_ options: [UInt8]) -> Bool = { _ in false }) throws(WireError)
+    public init(files serialized: [[UInt8]], marks: (_ options: [UInt8]) -> FieldMarks = { _ in [] }) throws(WireError)
     {
         var files: [FileDescriptor] = []
         var services: [ServiceDescriptor] = []
@@ -23,7 +23,7 @@ public final class DescriptorPool: Sendable {
         var enums: [String: EnumDescriptor] = [:]
         var symbols: [String: String] = [:]
         for bytes in serialized {
-            let parsed = try DescriptorReader(bytes).read(isSecret)
+            let parsed = try DescriptorReader(bytes).read(marks)
             files.append(parsed.file)
             services += parsed.services
             for message in parsed.messages {

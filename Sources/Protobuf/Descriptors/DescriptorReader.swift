@@ -23,13 +23,13 @@ struct DescriptorReader {
 
     init(_ serialized: [UInt8]) { self.serialized = serialized }
 
-    consuming func read(_ isSecret: (_ options: [UInt8]) -> Bool) throws(WireError) -> Parsed {
+    consuming func read(_ marks: (_ options: [UInt8]) -> FieldMarks) throws(WireError) -> Parsed {
         let fields = try Self.fields(serialized[...])
         path = Self.text(fields, 1)
         package = Self.text(fields, 2)
         for info in Self.parts(fields, 9) { try readComments(info) }
         for (index, part) in Self.parts(fields, 4).enumerated() {
-            try message(part, [4, index], package, isSecret, depth: 0)
+            try message(part, [4, index], package, marks, depth: 0)
         }
         for (index, part) in Self.parts(fields, 5).enumerated() { try enumeration(part, [5, index], package) }
         var services: [ServiceDescriptor] = []
@@ -71,7 +71,7 @@ struct DescriptorReader {
         _ bytes: ArraySlice<UInt8>,
         _ path: [Int],
         _ scope: String,
-        _ isSecret: (_ options: [UInt8]) -> Bool,
+        _ marks: (_ options: [UInt8]) -> FieldMarks,
         depth: Int
     ) throws(WireError) {
         guard depth < Self.maxDepth else { throw WireError(reason: "messages are declared too deep inside each other") }
@@ -81,7 +81,7 @@ struct DescriptorReader {
         let oneofs = try Self.parts(fields, 8).map { part throws(WireError) in Self.text(try Self.fields(part), 1) }
         var own: [FieldDescriptor] = []
         for (index, part) in Self.parts(fields, 2).enumerated() {
-            own.append(try field(part, comments[path + [2, index]] ?? "", oneofs, isSecret))
+            own.append(try field(part, comments[path + [2, index]] ?? "", oneofs, marks))
         }
         messages.append(
             MessageDescriptor(
@@ -93,7 +93,7 @@ struct DescriptorReader {
             )
         )
         for (index, part) in Self.parts(fields, 3).enumerated() {
-            try message(part, path + [3, index], fullName, isSecret, depth: depth + 1)
+            try message(part, path + [3, index], fullName, marks, depth: depth + 1)
         }
         for (index, part) in Self.parts(fields, 4).enumerated() { try enumeration(part, path + [4, index], fullName) }
         for part in Self.parts(fields, 6) { try extending(part, fullName) }
@@ -103,7 +103,7 @@ struct DescriptorReader {
         _ bytes: ArraySlice<UInt8>,
         _ comment: String,
         _ oneofs: [String],
-        _ isSecret: (_ options: [UInt8]) -> Bool
+        _ marks: (_ options: [UInt8]) -> FieldMarks
     ) throws(WireError) -> FieldDescriptor {
         let fields = try Self.fields(bytes)
         let name = Self.text(fields, 1)
@@ -125,7 +125,7 @@ struct DescriptorReader {
             hasPresence: !isRepeated && (kind == .message || oneofIndex != nil),
             oneof: isOptional ? nil : oneofIndex.flatMap { oneofs.indices.contains($0) ? oneofs[$0] : nil },
             comment: comment,
-            isSecret: !options.isEmpty && isSecret(options),
+            marks: options.isEmpty ? [] : marks(options),
             options: options
         )
     }

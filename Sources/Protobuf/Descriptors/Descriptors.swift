@@ -80,13 +80,30 @@ public struct FieldDescriptor: Sendable {
     public let oneof: String?
     /// The comment in the proto file, without the marks; empty when there is none.
     public let comment: String
-    /// Whether its value must not be shown.
-    public let isSecret: Bool
+    /// What the contract says of its values.
+    public let marks: FieldMarks
     /// The serialized google.protobuf.FieldOptions.
     public let options: [UInt8]
 
+    /// Whether its value must not be shown.
+    public var isSecret: Bool { marks.contains(.secret) }
+
     /// The serialized value of an extension of the field's options, such as our rules; nil when it is not set.
     public func option(_ number: Int) -> [UInt8]? { findBytes(number, in: options) }
+}
+
+/// What a contract can say of a field's values, in extensions that are its own.
+public struct FieldMarks: OptionSet, Sendable {
+    /// The bits.
+    public let rawValue: Int
+
+    /// Takes the bits.
+    public init(rawValue: Int) { self.rawValue = rawValue }
+
+    /// They must not be shown.
+    public static let secret = FieldMarks(rawValue: 1)
+    /// They are somebody's personal data.
+    public static let personal = FieldMarks(rawValue: 2)
 }
 
 /// An enum type.
@@ -194,6 +211,6 @@ extension FileDescriptor {
     ///
     /// - Throws: `WireError` when it is malformed.
     public init(serialized bytes: [UInt8]) throws(WireError) {
-        self = try DescriptorReader(bytes).read { _ in false }.file
+        self = try DescriptorReader(bytes).read { _ in [] }.file
     }
 }

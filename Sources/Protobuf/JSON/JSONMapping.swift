@@ -6,6 +6,8 @@ public struct JSONOptions: Sendable {
     public var usesProtoNames: Bool
     /// Writes `"[redacted]"` for fields that their proto file calls secret: for logs and audit.
     public var redactsSecrets: Bool
+    /// What is written in place of a value that its proto file calls personal; nil writes it as it is.
+    public var personal: (@Sendable (JSONValue) -> JSONValue)?
 
     /// Options; by default as the protobuf JSON mapping says.
     public init(includesDefaults: Bool = false, usesProtoNames: Bool = false, redactsSecrets: Bool = false) {

@@ -34,10 +34,17 @@ struct MessageToJSON {
             let name = options.usesProtoNames ? field.name : field.jsonName
             let own = found[field.number] ?? []
             if let value = try self.value(of: field, own, path: joinPath(path, name), depth: depth) {
-                members.append((name, field.isSecret && options.redactsSecrets ? .string("[redacted]") : value))
+                members.append((name, shown(value, of: field)))
             }
         }
         return members
+    }
+
+    /// A field's JSON, or what is to stand in its place.
+    private func shown(_ value: JSONValue, of field: FieldDescriptor) -> JSONValue {
+        if options.redactsSecrets, field.isSecret { return .string("[redacted]") }
+        if let personal = options.personal, field.marks.contains(.personal) { return personal(value) }
+        return value
     }
 
     private func values(_ bytes: ArraySlice<UInt8>, _ path: String) throws(JSONError) -> Values {

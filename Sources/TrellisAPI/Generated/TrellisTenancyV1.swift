@@ -1006,6 +1006,2618 @@ extension ListEffectivePermissionsResponse {
     }
 }
 
+/// A person's being signed in to a tenant.
+public struct Session: GeneratedMessage {
+    /// The session's id.
+    public var id: String = ""
+    /// The user who is signed in.
+    public var userID: String = ""
+    /// When the session began.
+    public var createTime: Timestamp? = nil
+    /// When its tokens were last exchanged.
+    public var useTime: Timestamp? = nil
+    /// When it ends unless its tokens are exchanged before.
+    public var expireTime: Timestamp? = nil
+    /// When it was ended; absent when it was not.
+    public var revokeTime: Timestamp? = nil
+    /// The address from which the person signed in.
+    public var address: String = ""
+    /// The program with which the person signed in, as it calls itself.
+    public var userAgent: String = ""
+    /// Whether this session makes the call.
+    public var current: Bool = false
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        userID: String = "",
+        createTime: Timestamp? = nil,
+        useTime: Timestamp? = nil,
+        expireTime: Timestamp? = nil,
+        revokeTime: Timestamp? = nil,
+        address: String = "",
+        userAgent: String = "",
+        current: Bool = false
+    ) {
+        self.id = id
+        self.userID = userID
+        self.createTime = createTime
+        self.useTime = useTime
+        self.expireTime = expireTime
+        self.revokeTime = revokeTime
+        self.address = address
+        self.userAgent = userAgent
+        self.current = current
+    }
+}
+
+/// A session and the tokens that show it.
+public struct SessionTokens: GeneratedMessage {
+    /// The session.
+    public var session: Session? = nil
+    /// What calls carry: "authorization: Bearer <access_token>".
+    public var accessToken: String = ""
+    /// When the access token ends.
+    public var accessExpireTime: Timestamp? = nil
+    /// What RefreshSession takes, once. It ends with the session, at its expire_time.
+    public var refreshToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        session: Session? = nil,
+        accessToken: String = "",
+        accessExpireTime: Timestamp? = nil,
+        refreshToken: String = ""
+    ) {
+        self.session = session
+        self.accessToken = accessToken
+        self.accessExpireTime = accessExpireTime
+        self.refreshToken = refreshToken
+    }
+}
+
+/// A tenant that a person is a user of.
+public struct Membership: GeneratedMessage {
+    /// The tenant's id.
+    public var tenantID: String = ""
+    /// The tenant's short name.
+    public var slug: String = ""
+    /// The tenant's name.
+    public var displayName: String = ""
+    /// The user that the person is there.
+    public var userID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        tenantID: String = "",
+        slug: String = "",
+        displayName: String = "",
+        userID: String = ""
+    ) {
+        self.tenantID = tenantID
+        self.slug = slug
+        self.displayName = displayName
+        self.userID = userID
+    }
+}
+
+/// A token with which a person chooses a new password.
+public struct PasswordReset: GeneratedMessage {
+    /// The token. It is shown in this answer only.
+    public var token: String = ""
+    /// Until when it works.
+    public var expireTime: Timestamp? = nil
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        token: String = "",
+        expireTime: Timestamp? = nil
+    ) {
+        self.token = token
+        self.expireTime = expireTime
+    }
+}
+
+/// A public key as RFC 7517 and 8037 write it.
+public struct Jwk: GeneratedMessage {
+    /// The kind of key: "OKP".
+    public var kty: String = ""
+    /// The curve: "Ed25519".
+    public var crv: String = ""
+    /// The key's id, which tokens name in their header.
+    public var kid: String = ""
+    /// The public key in base64url.
+    public var x: String = ""
+    /// The algorithm of the signatures: "EdDSA".
+    public var alg: String = ""
+    /// What the key is for: "sig".
+    public var use: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        kty: String = "",
+        crv: String = "",
+        kid: String = "",
+        x: String = "",
+        alg: String = "",
+        use: String = ""
+    ) {
+        self.kty = kty
+        self.crv = crv
+        self.kid = kid
+        self.x = x
+        self.alg = alg
+        self.use = use
+    }
+}
+
+/// The answer of GetJwks.
+public struct JwkSet: GeneratedMessage {
+    /// The keys.
+    public var keys: [Jwk] = []
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        keys: [Jwk] = []
+    ) {
+        self.keys = keys
+    }
+}
+
+/// A key that access tokens are signed with.
+public struct SigningKey: GeneratedMessage {
+    /// The key's id, which tokens name in their header as kid.
+    public var id: String = ""
+    /// What becomes of the key.
+    public var state: SigningKey.State = .unspecified
+    /// When it was made.
+    public var createTime: Timestamp? = nil
+    /// When it began to sign; absent when it has not.
+    public var activateTime: Timestamp? = nil
+    /// When it ceased to sign; absent when it has not.
+    public var retireTime: Timestamp? = nil
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        state: SigningKey.State = .unspecified,
+        createTime: Timestamp? = nil,
+        activateTime: Timestamp? = nil,
+        retireTime: Timestamp? = nil
+    ) {
+        self.id = id
+        self.state = state
+        self.createTime = createTime
+        self.activateTime = activateTime
+        self.retireTime = retireTime
+    }
+
+    /// What becomes of a signing key.
+    public enum State: GeneratedEnum {
+        /// Never returned.
+        case unspecified
+        /// It is published, and signs after the next rotation.
+        case next
+        /// It signs.
+        case current
+        /// It signs no more; what it has signed stays valid until it runs out.
+        case retired
+        /// A number that this version has no name for.
+        case unrecognized(Int32)
+
+        /// The value of that number.
+        public init(rawValue: Int32) {
+            switch rawValue {
+            case 0: self = .unspecified
+            case 1: self = .next
+            case 2: self = .current
+            case 3: self = .retired
+            default: self = .unrecognized(rawValue)
+            }
+        }
+
+        /// The number on the wire.
+        public var rawValue: Int32 {
+            switch self {
+            case .unspecified: 0
+            case .next: 1
+            case .current: 2
+            case .retired: 3
+            case .unrecognized(let number): number
+            }
+        }
+
+        /// The name in the proto file; nil for a number that has none.
+        public var protoName: String? {
+            switch self {
+            case .unspecified: "STATE_UNSPECIFIED"
+            case .next: "STATE_NEXT"
+            case .current: "STATE_CURRENT"
+            case .retired: "STATE_RETIRED"
+            case .unrecognized: nil
+            }
+        }
+
+        /// The named values, in the order of the proto file.
+        public static let knownCases: [Self] = [.unspecified, .next, .current, .retired]
+    }
+}
+
+/// The request of AcceptInvitation.
+public struct AcceptInvitationRequest: GeneratedMessage {
+    /// The token of the invitation.
+    public var token: String = ""
+    /// The password: a new one, of 12 to 1024 bytes, or the one that the person has.
+    public var password: String = ""
+    /// The name shown to people; empty is the one that the invitation has.
+    public var displayName: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        token: String = "",
+        password: String = "",
+        displayName: String = "",
+        requestID: String = ""
+    ) {
+        self.token = token
+        self.password = password
+        self.displayName = displayName
+        self.requestID = requestID
+    }
+}
+
+/// The request of SignIn.
+public struct SignInRequest: GeneratedMessage {
+    /// The person's e-mail address, without regard to case.
+    public var email: String = ""
+    /// The person's password.
+    public var password: String = ""
+    /// The short name or the id of the tenant; empty when the person is a user of one only.
+    public var tenant: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        email: String = "",
+        password: String = "",
+        tenant: String = "",
+        requestID: String = ""
+    ) {
+        self.email = email
+        self.password = password
+        self.tenant = tenant
+        self.requestID = requestID
+    }
+}
+
+/// The answer of SignIn.
+public struct SignInResponse: GeneratedMessage {
+    /// The session and its tokens; absent when the person has to say to which tenant.
+    public var tokens: SessionTokens? = nil
+    /// The tenants that the person can sign in to, when they have to say to which.
+    public var memberships: [Membership] = []
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        tokens: SessionTokens? = nil,
+        memberships: [Membership] = []
+    ) {
+        self.tokens = tokens
+        self.memberships = memberships
+    }
+}
+
+/// The request of RefreshSession.
+public struct RefreshSessionRequest: GeneratedMessage {
+    /// The refresh token.
+    public var refreshToken: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        refreshToken: String = "",
+        requestID: String = ""
+    ) {
+        self.refreshToken = refreshToken
+        self.requestID = requestID
+    }
+}
+
+/// The request of SignOut.
+public struct SignOutRequest: GeneratedMessage {
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        requestID: String = ""
+    ) {
+        self.requestID = requestID
+    }
+}
+
+/// The request of SignOutEverywhere.
+public struct SignOutEverywhereRequest: GeneratedMessage {
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        requestID: String = ""
+    ) {
+        self.requestID = requestID
+    }
+}
+
+/// The answer of SignOutEverywhere.
+public struct SignOutEverywhereResponse: GeneratedMessage {
+    /// How many sessions were ended.
+    public var revokedSessions: Int32 = 0
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        revokedSessions: Int32 = 0
+    ) {
+        self.revokedSessions = revokedSessions
+    }
+}
+
+/// The request of ListSessions.
+public struct ListSessionsRequest: GeneratedMessage {
+    /// Whose sessions; empty: the caller's own.
+    public var userID: String = ""
+    /// Whether to return sessions that have ended too.
+    public var showEnded: Bool = false
+    /// The greatest number of sessions to return; 0 is 50, more than 1,000 is 1,000.
+    public var pageSize: Int32 = 0
+    /// The next_page_token of the page before; empty for the first.
+    public var pageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        userID: String = "",
+        showEnded: Bool = false,
+        pageSize: Int32 = 0,
+        pageToken: String = ""
+    ) {
+        self.userID = userID
+        self.showEnded = showEnded
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// The answer of ListSessions.
+public struct ListSessionsResponse: GeneratedMessage {
+    /// The sessions of this page.
+    public var sessions: [Session] = []
+    /// The page_token of the next page; empty at the end.
+    public var nextPageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        sessions: [Session] = [],
+        nextPageToken: String = ""
+    ) {
+        self.sessions = sessions
+        self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of RevokeSession.
+public struct RevokeSessionRequest: GeneratedMessage {
+    /// The session's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of ChangePassword.
+public struct ChangePasswordRequest: GeneratedMessage {
+    /// The password that the person has.
+    public var oldPassword: String = ""
+    /// The one that they will have: 12 to 1024 bytes, none of the commonest, and neither the e-mail address nor the name.
+    public var newPassword: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        oldPassword: String = "",
+        newPassword: String = "",
+        requestID: String = ""
+    ) {
+        self.oldPassword = oldPassword
+        self.newPassword = newPassword
+        self.requestID = requestID
+    }
+}
+
+/// The answer of ChangePassword.
+public struct ChangePasswordResponse: GeneratedMessage {
+    /// How many other sessions were ended.
+    public var revokedSessions: Int32 = 0
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        revokedSessions: Int32 = 0
+    ) {
+        self.revokedSessions = revokedSessions
+    }
+}
+
+/// The request of RequestPasswordReset.
+public struct RequestPasswordResetRequest: GeneratedMessage {
+    /// The person's e-mail address, without regard to case.
+    public var email: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        email: String = "",
+        requestID: String = ""
+    ) {
+        self.email = email
+        self.requestID = requestID
+    }
+}
+
+/// The answer of RequestPasswordReset.
+public struct RequestPasswordResetResponse: GeneratedMessage {
+
+    /// A message with every field at its default.
+    public init() {}
+}
+
+/// The request of ResetPassword.
+public struct ResetPasswordRequest: GeneratedMessage {
+    /// The token that the person was sent or given.
+    public var token: String = ""
+    /// The new password: 12 to 1024 bytes, none of the commonest, and neither the e-mail address nor the name.
+    public var newPassword: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        token: String = "",
+        newPassword: String = "",
+        requestID: String = ""
+    ) {
+        self.token = token
+        self.newPassword = newPassword
+        self.requestID = requestID
+    }
+}
+
+/// The answer of ResetPassword.
+public struct ResetPasswordResponse: GeneratedMessage {
+    /// How many sessions were ended.
+    public var revokedSessions: Int32 = 0
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        revokedSessions: Int32 = 0
+    ) {
+        self.revokedSessions = revokedSessions
+    }
+}
+
+/// The request of IssuePasswordReset.
+public struct IssuePasswordResetRequest: GeneratedMessage {
+    /// The user who will choose a new password.
+    public var userID: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        userID: String = "",
+        requestID: String = ""
+    ) {
+        self.userID = userID
+        self.requestID = requestID
+    }
+}
+
+/// The request of GetJwks.
+public struct GetJwksRequest: GeneratedMessage {
+
+    /// A message with every field at its default.
+    public init() {}
+}
+
+/// The request of ListSigningKeys.
+public struct ListSigningKeysRequest: GeneratedMessage {
+    /// The greatest number of keys to return; 0 is 50, more than 1,000 is 1,000.
+    public var pageSize: Int32 = 0
+    /// The next_page_token of the page before; empty for the first.
+    public var pageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        pageSize: Int32 = 0,
+        pageToken: String = ""
+    ) {
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// The answer of ListSigningKeys.
+public struct ListSigningKeysResponse: GeneratedMessage {
+    /// The keys of this page.
+    public var signingKeys: [SigningKey] = []
+    /// The page_token of the next page; empty at the end.
+    public var nextPageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        signingKeys: [SigningKey] = [],
+        nextPageToken: String = ""
+    ) {
+        self.signingKeys = signingKeys
+        self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of RotateSigningKey.
+public struct RotateSigningKeyRequest: GeneratedMessage {
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        requestID: String = ""
+    ) {
+        self.requestID = requestID
+    }
+}
+
+extension Session {
+    public static var fullName: String { "trellis.tenancy.v1.Session" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__session__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Session.self)
+        self.id = CReading.text(c.pointee.id)
+        self.userID = CReading.text(c.pointee.user_id)
+        self.createTime = CReading.message(c.pointee.create_time)
+        self.useTime = CReading.message(c.pointee.use_time)
+        self.expireTime = CReading.message(c.pointee.expire_time)
+        self.revokeTime = CReading.message(c.pointee.revoke_time)
+        self.address = CReading.text(c.pointee.address)
+        self.userAgent = CReading.text(c.pointee.user_agent)
+        self.current = c.pointee.current != 0
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Session.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !userID.isEmpty { c.pointee.user_id = arena.text(userID) }
+        c.pointee.create_time = arena.message(createTime)
+        c.pointee.use_time = arena.message(useTime)
+        c.pointee.expire_time = arena.message(expireTime)
+        c.pointee.revoke_time = arena.message(revokeTime)
+        if !address.isEmpty { c.pointee.address = arena.text(address) }
+        if !userAgent.isEmpty { c.pointee.user_agent = arena.text(userAgent) }
+        c.pointee.current = current ? 1 : 0
+    }
+}
+
+extension SessionTokens {
+    public static var fullName: String { "trellis.tenancy.v1.SessionTokens" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__session_tokens__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SessionTokens.self)
+        self.session = CReading.message(c.pointee.session)
+        self.accessToken = CReading.text(c.pointee.access_token)
+        self.accessExpireTime = CReading.message(c.pointee.access_expire_time)
+        self.refreshToken = CReading.text(c.pointee.refresh_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SessionTokens.self)
+        c.pointee.session = arena.message(session)
+        if !accessToken.isEmpty { c.pointee.access_token = arena.text(accessToken) }
+        c.pointee.access_expire_time = arena.message(accessExpireTime)
+        if !refreshToken.isEmpty { c.pointee.refresh_token = arena.text(refreshToken) }
+    }
+}
+
+extension Membership {
+    public static var fullName: String { "trellis.tenancy.v1.Membership" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__membership__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Membership.self)
+        self.tenantID = CReading.text(c.pointee.tenant_id)
+        self.slug = CReading.text(c.pointee.slug)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.userID = CReading.text(c.pointee.user_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Membership.self)
+        if !tenantID.isEmpty { c.pointee.tenant_id = arena.text(tenantID) }
+        if !slug.isEmpty { c.pointee.slug = arena.text(slug) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !userID.isEmpty { c.pointee.user_id = arena.text(userID) }
+    }
+}
+
+extension PasswordReset {
+    public static var fullName: String { "trellis.tenancy.v1.PasswordReset" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__password_reset__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__PasswordReset.self)
+        self.token = CReading.text(c.pointee.token)
+        self.expireTime = CReading.message(c.pointee.expire_time)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__PasswordReset.self)
+        if !token.isEmpty { c.pointee.token = arena.text(token) }
+        c.pointee.expire_time = arena.message(expireTime)
+    }
+}
+
+extension Jwk {
+    public static var fullName: String { "trellis.tenancy.v1.Jwk" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__jwk__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Jwk.self)
+        self.kty = CReading.text(c.pointee.kty)
+        self.crv = CReading.text(c.pointee.crv)
+        self.kid = CReading.text(c.pointee.kid)
+        self.x = CReading.text(c.pointee.x)
+        self.alg = CReading.text(c.pointee.alg)
+        self.use = CReading.text(c.pointee.use)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Jwk.self)
+        if !kty.isEmpty { c.pointee.kty = arena.text(kty) }
+        if !crv.isEmpty { c.pointee.crv = arena.text(crv) }
+        if !kid.isEmpty { c.pointee.kid = arena.text(kid) }
+        if !x.isEmpty { c.pointee.x = arena.text(x) }
+        if !alg.isEmpty { c.pointee.alg = arena.text(alg) }
+        if !use.isEmpty { c.pointee.use = arena.text(use) }
+    }
+}
+
+extension JwkSet {
+    public static var fullName: String { "trellis.tenancy.v1.JwkSet" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__jwk_set__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__JwkSet.self)
+        self.keys = CReading.messages(c.pointee.n_keys, c.pointee.keys)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__JwkSet.self)
+        (c.pointee.n_keys, c.pointee.keys) = arena.messages(keys)
+    }
+}
+
+extension SigningKey {
+    public static var fullName: String { "trellis.tenancy.v1.SigningKey" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__signing_key__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SigningKey.self)
+        self.id = CReading.text(c.pointee.id)
+        self.state = CReading.value(c.pointee.state)
+        self.createTime = CReading.message(c.pointee.create_time)
+        self.activateTime = CReading.message(c.pointee.activate_time)
+        self.retireTime = CReading.message(c.pointee.retire_time)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SigningKey.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        c.pointee.state = .init(UInt32(bitPattern: state.rawValue))
+        c.pointee.create_time = arena.message(createTime)
+        c.pointee.activate_time = arena.message(activateTime)
+        c.pointee.retire_time = arena.message(retireTime)
+    }
+}
+
+extension AcceptInvitationRequest {
+    public static var fullName: String { "trellis.tenancy.v1.AcceptInvitationRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__accept_invitation_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__AcceptInvitationRequest.self)
+        self.token = CReading.text(c.pointee.token)
+        self.password = CReading.text(c.pointee.password)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__AcceptInvitationRequest.self)
+        if !token.isEmpty { c.pointee.token = arena.text(token) }
+        if !password.isEmpty { c.pointee.password = arena.text(password) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension AcceptInvitationRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("token", token, required: true, maximum: 200, secret: true)
+        check.text("password", password, required: true, maximum: 1024, secret: true)
+        check.text("display_name", displayName, maximum: 100)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension SignInRequest {
+    public static var fullName: String { "trellis.tenancy.v1.SignInRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__sign_in_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SignInRequest.self)
+        self.email = CReading.text(c.pointee.email)
+        self.password = CReading.text(c.pointee.password)
+        self.tenant = CReading.text(c.pointee.tenant)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SignInRequest.self)
+        if !email.isEmpty { c.pointee.email = arena.text(email) }
+        if !password.isEmpty { c.pointee.password = arena.text(password) }
+        if !tenant.isEmpty { c.pointee.tenant = arena.text(tenant) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension SignInRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("email", email, required: true, maximum: 254)
+        check.text("password", password, required: true, maximum: 1024, secret: true)
+        check.text("tenant", tenant, maximum: 63)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension SignInResponse {
+    public static var fullName: String { "trellis.tenancy.v1.SignInResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__sign_in_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SignInResponse.self)
+        self.tokens = CReading.message(c.pointee.tokens)
+        self.memberships = CReading.messages(c.pointee.n_memberships, c.pointee.memberships)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SignInResponse.self)
+        c.pointee.tokens = arena.message(tokens)
+        (c.pointee.n_memberships, c.pointee.memberships) = arena.messages(memberships)
+    }
+}
+
+extension RefreshSessionRequest {
+    public static var fullName: String { "trellis.tenancy.v1.RefreshSessionRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__refresh_session_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RefreshSessionRequest.self)
+        self.refreshToken = CReading.text(c.pointee.refresh_token)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RefreshSessionRequest.self)
+        if !refreshToken.isEmpty { c.pointee.refresh_token = arena.text(refreshToken) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension RefreshSessionRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("refresh_token", refreshToken, required: true, maximum: 200, secret: true)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension SignOutRequest {
+    public static var fullName: String { "trellis.tenancy.v1.SignOutRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__sign_out_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SignOutRequest.self)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SignOutRequest.self)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension SignOutRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension SignOutEverywhereRequest {
+    public static var fullName: String { "trellis.tenancy.v1.SignOutEverywhereRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__sign_out_everywhere_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SignOutEverywhereRequest.self)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SignOutEverywhereRequest.self)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension SignOutEverywhereRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension SignOutEverywhereResponse {
+    public static var fullName: String { "trellis.tenancy.v1.SignOutEverywhereResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__sign_out_everywhere_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SignOutEverywhereResponse.self)
+        self.revokedSessions = c.pointee.revoked_sessions
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SignOutEverywhereResponse.self)
+        c.pointee.revoked_sessions = revokedSessions
+    }
+}
+
+extension ListSessionsRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListSessionsRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_sessions_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListSessionsRequest.self)
+        self.userID = CReading.text(c.pointee.user_id)
+        self.showEnded = c.pointee.show_ended != 0
+        self.pageSize = c.pointee.page_size
+        self.pageToken = CReading.text(c.pointee.page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListSessionsRequest.self)
+        if !userID.isEmpty { c.pointee.user_id = arena.text(userID) }
+        c.pointee.show_ended = showEnded ? 1 : 0
+        c.pointee.page_size = pageSize
+        if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
+    }
+}
+
+extension ListSessionsRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("user_id", userID, format: .uuid)
+        check.number("page_size", pageSize, minimum: 0)
+        check.text("page_token", pageToken, maximum: 2048)
+    }
+}
+
+extension ListSessionsResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListSessionsResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_sessions_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListSessionsResponse.self)
+        self.sessions = CReading.messages(c.pointee.n_sessions, c.pointee.sessions)
+        self.nextPageToken = CReading.text(c.pointee.next_page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListSessionsResponse.self)
+        (c.pointee.n_sessions, c.pointee.sessions) = arena.messages(sessions)
+        if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension RevokeSessionRequest {
+    public static var fullName: String { "trellis.tenancy.v1.RevokeSessionRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__revoke_session_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RevokeSessionRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RevokeSessionRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension RevokeSessionRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ChangePasswordRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ChangePasswordRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__change_password_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ChangePasswordRequest.self)
+        self.oldPassword = CReading.text(c.pointee.old_password)
+        self.newPassword = CReading.text(c.pointee.new_password)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ChangePasswordRequest.self)
+        if !oldPassword.isEmpty { c.pointee.old_password = arena.text(oldPassword) }
+        if !newPassword.isEmpty { c.pointee.new_password = arena.text(newPassword) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension ChangePasswordRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("old_password", oldPassword, required: true, maximum: 1024, secret: true)
+        check.text("new_password", newPassword, required: true, maximum: 1024, secret: true)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ChangePasswordResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ChangePasswordResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__change_password_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ChangePasswordResponse.self)
+        self.revokedSessions = c.pointee.revoked_sessions
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ChangePasswordResponse.self)
+        c.pointee.revoked_sessions = revokedSessions
+    }
+}
+
+extension RequestPasswordResetRequest {
+    public static var fullName: String { "trellis.tenancy.v1.RequestPasswordResetRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__request_password_reset_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RequestPasswordResetRequest.self)
+        self.email = CReading.text(c.pointee.email)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RequestPasswordResetRequest.self)
+        if !email.isEmpty { c.pointee.email = arena.text(email) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension RequestPasswordResetRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("email", email, required: true, maximum: 254)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension RequestPasswordResetResponse {
+    public static var fullName: String { "trellis.tenancy.v1.RequestPasswordResetResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__request_password_reset_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {}
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {}
+}
+
+extension ResetPasswordRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ResetPasswordRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__reset_password_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ResetPasswordRequest.self)
+        self.token = CReading.text(c.pointee.token)
+        self.newPassword = CReading.text(c.pointee.new_password)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ResetPasswordRequest.self)
+        if !token.isEmpty { c.pointee.token = arena.text(token) }
+        if !newPassword.isEmpty { c.pointee.new_password = arena.text(newPassword) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension ResetPasswordRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("token", token, required: true, maximum: 200, secret: true)
+        check.text("new_password", newPassword, required: true, maximum: 1024, secret: true)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ResetPasswordResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ResetPasswordResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__reset_password_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ResetPasswordResponse.self)
+        self.revokedSessions = c.pointee.revoked_sessions
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ResetPasswordResponse.self)
+        c.pointee.revoked_sessions = revokedSessions
+    }
+}
+
+extension IssuePasswordResetRequest {
+    public static var fullName: String { "trellis.tenancy.v1.IssuePasswordResetRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__issue_password_reset_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__IssuePasswordResetRequest.self)
+        self.userID = CReading.text(c.pointee.user_id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__IssuePasswordResetRequest.self)
+        if !userID.isEmpty { c.pointee.user_id = arena.text(userID) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension IssuePasswordResetRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("user_id", userID, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension GetJwksRequest {
+    public static var fullName: String { "trellis.tenancy.v1.GetJwksRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__get_jwks_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {}
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {}
+}
+
+extension GetJwksRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+    }
+}
+
+extension ListSigningKeysRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListSigningKeysRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_signing_keys_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListSigningKeysRequest.self)
+        self.pageSize = c.pointee.page_size
+        self.pageToken = CReading.text(c.pointee.page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListSigningKeysRequest.self)
+        c.pointee.page_size = pageSize
+        if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
+    }
+}
+
+extension ListSigningKeysRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.number("page_size", pageSize, minimum: 0)
+        check.text("page_token", pageToken, maximum: 2048)
+    }
+}
+
+extension ListSigningKeysResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListSigningKeysResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_signing_keys_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListSigningKeysResponse.self)
+        self.signingKeys = CReading.messages(c.pointee.n_signing_keys, c.pointee.signing_keys)
+        self.nextPageToken = CReading.text(c.pointee.next_page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListSigningKeysResponse.self)
+        (c.pointee.n_signing_keys, c.pointee.signing_keys) = arena.messages(signingKeys)
+        if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension RotateSigningKeyRequest {
+    public static var fullName: String { "trellis.tenancy.v1.RotateSigningKeyRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__rotate_signing_key_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RotateSigningKeyRequest.self)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RotateSigningKeyRequest.self)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension RotateSigningKeyRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+/// A person who uses a tenant's products.
+public struct EndUser: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// The name shown to people. Empty when it is not known.
+    public var displayName: String = ""
+    /// What the tenant knows of the end user, a JSON object. Empty when the caller may not see it.
+    public var profileJSON: String = ""
+    /// What the end user prefers, a JSON object. Empty when the caller may not see it.
+    public var preferencesJSON: String = ""
+    /// The end user's IANA time zone, such as "America/Lima".
+    public var timeZone: String = ""
+    /// The end user's language, such as "es" or "pt-BR".
+    public var language: String = ""
+    /// Whether the tenant's products are to answer.
+    public var state: EndUser.State = .unspecified
+    /// When the end user was last active; at first, when they were made.
+    public var lastActiveTime: Timestamp? = nil
+    /// What the channels call the end user. An alias has none.
+    public var identities: [EndUserIdentity] = []
+    /// The end user whom this one was merged into, who is never an alias; empty for one who was not merged.
+    public var mergedIntoID: String = ""
+    /// When the end user was made.
+    public var createTime: Timestamp? = nil
+    /// When the end user was last changed.
+    public var updateTime: Timestamp? = nil
+    /// When the end user was deleted; absent when they were not.
+    public var deleteTime: Timestamp? = nil
+    /// Until when a deleted end user can be restored.
+    public var purgeTime: Timestamp? = nil
+    /// The version of the end user; UpdateEndUser refuses a stale one.
+    public var etag: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        displayName: String = "",
+        profileJSON: String = "",
+        preferencesJSON: String = "",
+        timeZone: String = "",
+        language: String = "",
+        state: EndUser.State = .unspecified,
+        lastActiveTime: Timestamp? = nil,
+        identities: [EndUserIdentity] = [],
+        mergedIntoID: String = "",
+        createTime: Timestamp? = nil,
+        updateTime: Timestamp? = nil,
+        deleteTime: Timestamp? = nil,
+        purgeTime: Timestamp? = nil,
+        etag: String = ""
+    ) {
+        self.id = id
+        self.displayName = displayName
+        self.profileJSON = profileJSON
+        self.preferencesJSON = preferencesJSON
+        self.timeZone = timeZone
+        self.language = language
+        self.state = state
+        self.lastActiveTime = lastActiveTime
+        self.identities = identities
+        self.mergedIntoID = mergedIntoID
+        self.createTime = createTime
+        self.updateTime = updateTime
+        self.deleteTime = deleteTime
+        self.purgeTime = purgeTime
+        self.etag = etag
+    }
+
+    /// Whether the tenant's products are to answer an end user.
+    public enum State: GeneratedEnum {
+        /// Never returned.
+        case unspecified
+        /// They are.
+        case active
+        /// They are not, until the end user is unblocked.
+        case blocked
+        /// Nothing personal is left of the end user, and nothing can be changed about them any more.
+        case erased
+        /// A number that this version has no name for.
+        case unrecognized(Int32)
+
+        /// The value of that number.
+        public init(rawValue: Int32) {
+            switch rawValue {
+            case 0: self = .unspecified
+            case 1: self = .active
+            case 2: self = .blocked
+            case 3: self = .erased
+            default: self = .unrecognized(rawValue)
+            }
+        }
+
+        /// The number on the wire.
+        public var rawValue: Int32 {
+            switch self {
+            case .unspecified: 0
+            case .active: 1
+            case .blocked: 2
+            case .erased: 3
+            case .unrecognized(let number): number
+            }
+        }
+
+        /// The name in the proto file; nil for a number that has none.
+        public var protoName: String? {
+            switch self {
+            case .unspecified: "STATE_UNSPECIFIED"
+            case .active: "STATE_ACTIVE"
+            case .blocked: "STATE_BLOCKED"
+            case .erased: "STATE_ERASED"
+            case .unrecognized: nil
+            }
+        }
+
+        /// The named values, in the order of the proto file.
+        public static let knownCases: [Self] = [.unspecified, .active, .blocked, .erased]
+    }
+}
+
+/// What a channel calls an end user.
+public struct EndUserIdentity: GeneratedMessage {
+    /// The channel: "web", "whatsapp", "telegram", "mobile", or another short name of the tenant's choice.
+    public var channel: String = ""
+    /// The id there, such as a telephone number, byte for byte: "A" is another than "a".
+    public var externalID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        channel: String = "",
+        externalID: String = ""
+    ) {
+        self.channel = channel
+        self.externalID = externalID
+    }
+}
+
+/// That one end user was merged into another.
+public struct EndUserMerge: GeneratedMessage {
+    /// The merge's id.
+    public var id: String = ""
+    /// Who was merged, and is an alias since.
+    public var sourceID: String = ""
+    /// Into whom. If they were merged later themselves, they are an alias, too.
+    public var targetID: String = ""
+    /// The identities that moved.
+    public var identities: [EndUserIdentity] = []
+    /// When it was done.
+    public var createTime: Timestamp? = nil
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        sourceID: String = "",
+        targetID: String = "",
+        identities: [EndUserIdentity] = [],
+        createTime: Timestamp? = nil
+    ) {
+        self.id = id
+        self.sourceID = sourceID
+        self.targetID = targetID
+        self.identities = identities
+        self.createTime = createTime
+    }
+}
+
+/// The request of CreateEndUser.
+public struct CreateEndUserRequest: GeneratedMessage {
+    /// What the channels call the end user; nobody may have one of them.
+    public var identities: [EndUserIdentity] = []
+    /// The name shown to people.
+    public var displayName: String = ""
+    /// What the tenant knows of the end user, a JSON object; empty is "{}".
+    public var profileJSON: String = ""
+    /// What the end user prefers, a JSON object; empty is "{}".
+    public var preferencesJSON: String = ""
+    /// The end user's IANA time zone; empty is "UTC".
+    public var timeZone: String = ""
+    /// The end user's language; empty is "en".
+    public var language: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        identities: [EndUserIdentity] = [],
+        displayName: String = "",
+        profileJSON: String = "",
+        preferencesJSON: String = "",
+        timeZone: String = "",
+        language: String = "",
+        requestID: String = ""
+    ) {
+        self.identities = identities
+        self.displayName = displayName
+        self.profileJSON = profileJSON
+        self.preferencesJSON = preferencesJSON
+        self.timeZone = timeZone
+        self.language = language
+        self.requestID = requestID
+    }
+}
+
+/// The request of UpsertEndUser. Everything but the identity is for an end user who has to be made.
+public struct UpsertEndUserRequest: GeneratedMessage {
+    /// The channel of the identity.
+    public var channel: String = ""
+    /// The id there.
+    public var externalID: String = ""
+    /// The name shown to people.
+    public var displayName: String = ""
+    /// What the tenant knows of the end user, a JSON object; empty is "{}".
+    public var profileJSON: String = ""
+    /// What the end user prefers, a JSON object; empty is "{}".
+    public var preferencesJSON: String = ""
+    /// The end user's IANA time zone; empty is "UTC".
+    public var timeZone: String = ""
+    /// The end user's language; empty is "en".
+    public var language: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        channel: String = "",
+        externalID: String = "",
+        displayName: String = "",
+        profileJSON: String = "",
+        preferencesJSON: String = "",
+        timeZone: String = "",
+        language: String = "",
+        requestID: String = ""
+    ) {
+        self.channel = channel
+        self.externalID = externalID
+        self.displayName = displayName
+        self.profileJSON = profileJSON
+        self.preferencesJSON = preferencesJSON
+        self.timeZone = timeZone
+        self.language = language
+        self.requestID = requestID
+    }
+}
+
+/// The request of GetEndUser.
+public struct GetEndUserRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = ""
+    ) {
+        self.id = id
+    }
+}
+
+/// The request of FindEndUser.
+public struct FindEndUserRequest: GeneratedMessage {
+    /// The channel of the identity.
+    public var channel: String = ""
+    /// The id there, byte for byte.
+    public var externalID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        channel: String = "",
+        externalID: String = ""
+    ) {
+        self.channel = channel
+        self.externalID = externalID
+    }
+}
+
+/// The request of ListEndUsers.
+public struct ListEndUsersRequest: GeneratedMessage {
+    /// What to order by.
+    public var order: ListEndUsersRequest.Order = .unspecified
+    /// Whether to return deleted end users too.
+    public var showDeleted: Bool = false
+    /// The greatest number of end users to return; 0 is 50, more than 1,000 is 1,000.
+    public var pageSize: Int32 = 0
+    /// The next_page_token of the page before; empty for the first.
+    public var pageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        order: ListEndUsersRequest.Order = .unspecified,
+        showDeleted: Bool = false,
+        pageSize: Int32 = 0,
+        pageToken: String = ""
+    ) {
+        self.order = order
+        self.showDeleted = showDeleted
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+
+    /// What a list can be ordered by.
+    public enum Order: GeneratedEnum {
+        /// By id: oldest first.
+        case unspecified
+        /// Those first who were active last. Whoever becomes active while pages are read moves to the front, and may be missed.
+        case lastActivity
+        /// A number that this version has no name for.
+        case unrecognized(Int32)
+
+        /// The value of that number.
+        public init(rawValue: Int32) {
+            switch rawValue {
+            case 0: self = .unspecified
+            case 1: self = .lastActivity
+            default: self = .unrecognized(rawValue)
+            }
+        }
+
+        /// The number on the wire.
+        public var rawValue: Int32 {
+            switch self {
+            case .unspecified: 0
+            case .lastActivity: 1
+            case .unrecognized(let number): number
+            }
+        }
+
+        /// The name in the proto file; nil for a number that has none.
+        public var protoName: String? {
+            switch self {
+            case .unspecified: "ORDER_UNSPECIFIED"
+            case .lastActivity: "ORDER_LAST_ACTIVITY"
+            case .unrecognized: nil
+            }
+        }
+
+        /// The named values, in the order of the proto file.
+        public static let knownCases: [Self] = [.unspecified, .lastActivity]
+    }
+}
+
+/// The answer of ListEndUsers.
+public struct ListEndUsersResponse: GeneratedMessage {
+    /// The end users of this page.
+    public var endUsers: [EndUser] = []
+    /// The page_token of the next page; empty at the end.
+    public var nextPageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        endUsers: [EndUser] = [],
+        nextPageToken: String = ""
+    ) {
+        self.endUsers = endUsers
+        self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of UpdateEndUser.
+public struct UpdateEndUserRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// The new name.
+    public var displayName: String = ""
+    /// The new profile, a JSON object that takes the place of the whole one before; empty is "{}".
+    public var profileJSON: String = ""
+    /// The new preferences, a JSON object that takes the place of the whole one before; empty is "{}".
+    public var preferencesJSON: String = ""
+    /// The new IANA time zone; empty is "UTC".
+    public var timeZone: String = ""
+    /// The new language; empty is "en".
+    public var language: String = ""
+    /// The etag of the end user as it was read; when it has changed since, the call is refused with ABORTED. Empty: not
+    /// checked.
+    public var etag: String = ""
+    /// The fields to set: display_name, profile_json, preferences_json, time_zone, language. Absent: those that are not
+    /// empty. "*": all of them.
+    public var updateMask: FieldMask? = nil
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        displayName: String = "",
+        profileJSON: String = "",
+        preferencesJSON: String = "",
+        timeZone: String = "",
+        language: String = "",
+        etag: String = "",
+        updateMask: FieldMask? = nil,
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.displayName = displayName
+        self.profileJSON = profileJSON
+        self.preferencesJSON = preferencesJSON
+        self.timeZone = timeZone
+        self.language = language
+        self.etag = etag
+        self.updateMask = updateMask
+        self.requestID = requestID
+    }
+}
+
+/// The request of AddIdentity.
+public struct AddIdentityRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// The channel of the new identity.
+    public var channel: String = ""
+    /// The id there.
+    public var externalID: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        channel: String = "",
+        externalID: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.channel = channel
+        self.externalID = externalID
+        self.requestID = requestID
+    }
+}
+
+/// The request of RemoveIdentity.
+public struct RemoveIdentityRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// The channel of the identity.
+    public var channel: String = ""
+    /// The id there.
+    public var externalID: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        channel: String = "",
+        externalID: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.channel = channel
+        self.externalID = externalID
+        self.requestID = requestID
+    }
+}
+
+/// The request of MergeEndUsers.
+public struct MergeEndUsersRequest: GeneratedMessage {
+    /// Who becomes an alias.
+    public var sourceID: String = ""
+    /// Who stays.
+    public var targetID: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        sourceID: String = "",
+        targetID: String = "",
+        requestID: String = ""
+    ) {
+        self.sourceID = sourceID
+        self.targetID = targetID
+        self.requestID = requestID
+    }
+}
+
+/// The request of ListMerges.
+public struct ListMergesRequest: GeneratedMessage {
+    /// Only merges of this end user into another or of others into this one.
+    public var endUserID: String = ""
+    /// The greatest number of merges to return; 0 is 50, more than 1,000 is 1,000.
+    public var pageSize: Int32 = 0
+    /// The next_page_token of the page before; empty for the first.
+    public var pageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        endUserID: String = "",
+        pageSize: Int32 = 0,
+        pageToken: String = ""
+    ) {
+        self.endUserID = endUserID
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// The answer of ListMerges.
+public struct ListMergesResponse: GeneratedMessage {
+    /// The merges of this page.
+    public var merges: [EndUserMerge] = []
+    /// The page_token of the next page; empty at the end.
+    public var nextPageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        merges: [EndUserMerge] = [],
+        nextPageToken: String = ""
+    ) {
+        self.merges = merges
+        self.nextPageToken = nextPageToken
+    }
+}
+
+/// That an end user was active.
+public struct EndUserActivity: GeneratedMessage {
+    /// The end user's id, or that of an alias.
+    public var endUserID: String = ""
+    /// When; absent: now. A time that has not come yet is refused.
+    public var time: Timestamp? = nil
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        endUserID: String = "",
+        time: Timestamp? = nil
+    ) {
+        self.endUserID = endUserID
+        self.time = time
+    }
+}
+
+/// The request of RecordActivity.
+public struct RecordActivityRequest: GeneratedMessage {
+    /// Who was active when.
+    public var activities: [EndUserActivity] = []
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        activities: [EndUserActivity] = [],
+        requestID: String = ""
+    ) {
+        self.activities = activities
+        self.requestID = requestID
+    }
+}
+
+/// The answer of RecordActivity.
+public struct RecordActivityResponse: GeneratedMessage {
+    /// Whose activity was recorded: those of the given ids that are known.
+    public var recordedIDs: [String] = []
+    /// The given ids that no end user has, or only one who was deleted or erased.
+    public var unknownIDs: [String] = []
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        recordedIDs: [String] = [],
+        unknownIDs: [String] = []
+    ) {
+        self.recordedIDs = recordedIDs
+        self.unknownIDs = unknownIDs
+    }
+}
+
+/// The request of BlockEndUser.
+public struct BlockEndUserRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of UnblockEndUser.
+public struct UnblockEndUserRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of DeleteEndUser.
+public struct DeleteEndUserRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// The etag of the end user as it was read; when it has changed since, the call is refused with ABORTED. Empty: not
+    /// checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+/// The request of UndeleteEndUser.
+public struct UndeleteEndUserRequest: GeneratedMessage {
+    /// The end user's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+extension EndUser {
+    public static var fullName: String { "trellis.tenancy.v1.EndUser" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__end_user__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUser.self)
+        self.id = CReading.text(c.pointee.id)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.profileJSON = CReading.text(c.pointee.profile_json)
+        self.preferencesJSON = CReading.text(c.pointee.preferences_json)
+        self.timeZone = CReading.text(c.pointee.time_zone)
+        self.language = CReading.text(c.pointee.language)
+        self.state = CReading.value(c.pointee.state)
+        self.lastActiveTime = CReading.message(c.pointee.last_active_time)
+        self.identities = CReading.messages(c.pointee.n_identities, c.pointee.identities)
+        self.mergedIntoID = CReading.text(c.pointee.merged_into_id)
+        self.createTime = CReading.message(c.pointee.create_time)
+        self.updateTime = CReading.message(c.pointee.update_time)
+        self.deleteTime = CReading.message(c.pointee.delete_time)
+        self.purgeTime = CReading.message(c.pointee.purge_time)
+        self.etag = CReading.text(c.pointee.etag)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUser.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !profileJSON.isEmpty { c.pointee.profile_json = arena.text(profileJSON) }
+        if !preferencesJSON.isEmpty { c.pointee.preferences_json = arena.text(preferencesJSON) }
+        if !timeZone.isEmpty { c.pointee.time_zone = arena.text(timeZone) }
+        if !language.isEmpty { c.pointee.language = arena.text(language) }
+        c.pointee.state = .init(UInt32(bitPattern: state.rawValue))
+        c.pointee.last_active_time = arena.message(lastActiveTime)
+        (c.pointee.n_identities, c.pointee.identities) = arena.messages(identities)
+        if !mergedIntoID.isEmpty { c.pointee.merged_into_id = arena.text(mergedIntoID) }
+        c.pointee.create_time = arena.message(createTime)
+        c.pointee.update_time = arena.message(updateTime)
+        c.pointee.delete_time = arena.message(deleteTime)
+        c.pointee.purge_time = arena.message(purgeTime)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+    }
+}
+
+extension EndUserIdentity {
+    public static var fullName: String { "trellis.tenancy.v1.EndUserIdentity" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__end_user_identity__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUserIdentity.self)
+        self.channel = CReading.text(c.pointee.channel)
+        self.externalID = CReading.text(c.pointee.external_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUserIdentity.self)
+        if !channel.isEmpty { c.pointee.channel = arena.text(channel) }
+        if !externalID.isEmpty { c.pointee.external_id = arena.text(externalID) }
+    }
+}
+
+extension EndUserIdentity: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("channel", channel, required: true, format: .slug)
+        check.text("external_id", externalID, required: true, maximum: 255)
+    }
+}
+
+extension EndUserMerge {
+    public static var fullName: String { "trellis.tenancy.v1.EndUserMerge" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__end_user_merge__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUserMerge.self)
+        self.id = CReading.text(c.pointee.id)
+        self.sourceID = CReading.text(c.pointee.source_id)
+        self.targetID = CReading.text(c.pointee.target_id)
+        self.identities = CReading.messages(c.pointee.n_identities, c.pointee.identities)
+        self.createTime = CReading.message(c.pointee.create_time)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUserMerge.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !sourceID.isEmpty { c.pointee.source_id = arena.text(sourceID) }
+        if !targetID.isEmpty { c.pointee.target_id = arena.text(targetID) }
+        (c.pointee.n_identities, c.pointee.identities) = arena.messages(identities)
+        c.pointee.create_time = arena.message(createTime)
+    }
+}
+
+extension CreateEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.CreateEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__create_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CreateEndUserRequest.self)
+        self.identities = CReading.messages(c.pointee.n_identities, c.pointee.identities)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.profileJSON = CReading.text(c.pointee.profile_json)
+        self.preferencesJSON = CReading.text(c.pointee.preferences_json)
+        self.timeZone = CReading.text(c.pointee.time_zone)
+        self.language = CReading.text(c.pointee.language)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CreateEndUserRequest.self)
+        (c.pointee.n_identities, c.pointee.identities) = arena.messages(identities)
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !profileJSON.isEmpty { c.pointee.profile_json = arena.text(profileJSON) }
+        if !preferencesJSON.isEmpty { c.pointee.preferences_json = arena.text(preferencesJSON) }
+        if !timeZone.isEmpty { c.pointee.time_zone = arena.text(timeZone) }
+        if !language.isEmpty { c.pointee.language = arena.text(language) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension CreateEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.count("identities", identities.count, required: true, maximum: 20)
+        check.messages("identities", identities)
+        check.text("display_name", displayName, maximum: 255)
+        check.text("profile_json", profileJSON, maximum: 16384, format: .jsonObject)
+        check.text("preferences_json", preferencesJSON, maximum: 16384, format: .jsonObject)
+        check.text("time_zone", timeZone, maximum: 50, format: .timezone)
+        check.text("language", language, maximum: 35, format: .language)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UpsertEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UpsertEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__upsert_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpsertEndUserRequest.self)
+        self.channel = CReading.text(c.pointee.channel)
+        self.externalID = CReading.text(c.pointee.external_id)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.profileJSON = CReading.text(c.pointee.profile_json)
+        self.preferencesJSON = CReading.text(c.pointee.preferences_json)
+        self.timeZone = CReading.text(c.pointee.time_zone)
+        self.language = CReading.text(c.pointee.language)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpsertEndUserRequest.self)
+        if !channel.isEmpty { c.pointee.channel = arena.text(channel) }
+        if !externalID.isEmpty { c.pointee.external_id = arena.text(externalID) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !profileJSON.isEmpty { c.pointee.profile_json = arena.text(profileJSON) }
+        if !preferencesJSON.isEmpty { c.pointee.preferences_json = arena.text(preferencesJSON) }
+        if !timeZone.isEmpty { c.pointee.time_zone = arena.text(timeZone) }
+        if !language.isEmpty { c.pointee.language = arena.text(language) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UpsertEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("channel", channel, required: true, format: .slug)
+        check.text("external_id", externalID, required: true, maximum: 255)
+        check.text("display_name", displayName, maximum: 255)
+        check.text("profile_json", profileJSON, maximum: 16384, format: .jsonObject)
+        check.text("preferences_json", preferencesJSON, maximum: 16384, format: .jsonObject)
+        check.text("time_zone", timeZone, maximum: 50, format: .timezone)
+        check.text("language", language, maximum: 35, format: .language)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension GetEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.GetEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__get_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__GetEndUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__GetEndUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+    }
+}
+
+extension GetEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+    }
+}
+
+extension FindEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.FindEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__find_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__FindEndUserRequest.self)
+        self.channel = CReading.text(c.pointee.channel)
+        self.externalID = CReading.text(c.pointee.external_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__FindEndUserRequest.self)
+        if !channel.isEmpty { c.pointee.channel = arena.text(channel) }
+        if !externalID.isEmpty { c.pointee.external_id = arena.text(externalID) }
+    }
+}
+
+extension FindEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("channel", channel, required: true, format: .slug)
+        check.text("external_id", externalID, required: true, maximum: 255)
+    }
+}
+
+extension ListEndUsersRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListEndUsersRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_end_users_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListEndUsersRequest.self)
+        self.order = CReading.value(c.pointee.order)
+        self.showDeleted = c.pointee.show_deleted != 0
+        self.pageSize = c.pointee.page_size
+        self.pageToken = CReading.text(c.pointee.page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListEndUsersRequest.self)
+        c.pointee.order = .init(UInt32(bitPattern: order.rawValue))
+        c.pointee.show_deleted = showDeleted ? 1 : 0
+        c.pointee.page_size = pageSize
+        if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
+    }
+}
+
+extension ListEndUsersRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.value("order", order)
+        check.number("page_size", pageSize, minimum: 0)
+        check.text("page_token", pageToken, maximum: 2048)
+    }
+}
+
+extension ListEndUsersResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListEndUsersResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_end_users_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListEndUsersResponse.self)
+        self.endUsers = CReading.messages(c.pointee.n_end_users, c.pointee.end_users)
+        self.nextPageToken = CReading.text(c.pointee.next_page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListEndUsersResponse.self)
+        (c.pointee.n_end_users, c.pointee.end_users) = arena.messages(endUsers)
+        if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension UpdateEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UpdateEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__update_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateEndUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.profileJSON = CReading.text(c.pointee.profile_json)
+        self.preferencesJSON = CReading.text(c.pointee.preferences_json)
+        self.timeZone = CReading.text(c.pointee.time_zone)
+        self.language = CReading.text(c.pointee.language)
+        self.etag = CReading.text(c.pointee.etag)
+        self.updateMask = CReading.message(c.pointee.update_mask)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateEndUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !profileJSON.isEmpty { c.pointee.profile_json = arena.text(profileJSON) }
+        if !preferencesJSON.isEmpty { c.pointee.preferences_json = arena.text(preferencesJSON) }
+        if !timeZone.isEmpty { c.pointee.time_zone = arena.text(timeZone) }
+        if !language.isEmpty { c.pointee.language = arena.text(language) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        c.pointee.update_mask = arena.message(updateMask)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UpdateEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("display_name", displayName, maximum: 255)
+        check.text("profile_json", profileJSON, maximum: 16384, format: .jsonObject)
+        check.text("preferences_json", preferencesJSON, maximum: 16384, format: .jsonObject)
+        check.text("time_zone", timeZone, maximum: 50, format: .timezone)
+        check.text("language", language, maximum: 35, format: .language)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension AddIdentityRequest {
+    public static var fullName: String { "trellis.tenancy.v1.AddIdentityRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__add_identity_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__AddIdentityRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.channel = CReading.text(c.pointee.channel)
+        self.externalID = CReading.text(c.pointee.external_id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__AddIdentityRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !channel.isEmpty { c.pointee.channel = arena.text(channel) }
+        if !externalID.isEmpty { c.pointee.external_id = arena.text(externalID) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension AddIdentityRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("channel", channel, required: true, format: .slug)
+        check.text("external_id", externalID, required: true, maximum: 255)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension RemoveIdentityRequest {
+    public static var fullName: String { "trellis.tenancy.v1.RemoveIdentityRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__remove_identity_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RemoveIdentityRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.channel = CReading.text(c.pointee.channel)
+        self.externalID = CReading.text(c.pointee.external_id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RemoveIdentityRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !channel.isEmpty { c.pointee.channel = arena.text(channel) }
+        if !externalID.isEmpty { c.pointee.external_id = arena.text(externalID) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension RemoveIdentityRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("channel", channel, required: true, format: .slug)
+        check.text("external_id", externalID, required: true, maximum: 255)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension MergeEndUsersRequest {
+    public static var fullName: String { "trellis.tenancy.v1.MergeEndUsersRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__merge_end_users_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__MergeEndUsersRequest.self)
+        self.sourceID = CReading.text(c.pointee.source_id)
+        self.targetID = CReading.text(c.pointee.target_id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__MergeEndUsersRequest.self)
+        if !sourceID.isEmpty { c.pointee.source_id = arena.text(sourceID) }
+        if !targetID.isEmpty { c.pointee.target_id = arena.text(targetID) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension MergeEndUsersRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("source_id", sourceID, required: true, format: .uuid)
+        check.text("target_id", targetID, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ListMergesRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListMergesRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_merges_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListMergesRequest.self)
+        self.endUserID = CReading.text(c.pointee.end_user_id)
+        self.pageSize = c.pointee.page_size
+        self.pageToken = CReading.text(c.pointee.page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListMergesRequest.self)
+        if !endUserID.isEmpty { c.pointee.end_user_id = arena.text(endUserID) }
+        c.pointee.page_size = pageSize
+        if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
+    }
+}
+
+extension ListMergesRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("end_user_id", endUserID, format: .uuid)
+        check.number("page_size", pageSize, minimum: 0)
+        check.text("page_token", pageToken, maximum: 2048)
+    }
+}
+
+extension ListMergesResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListMergesResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_merges_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListMergesResponse.self)
+        self.merges = CReading.messages(c.pointee.n_merges, c.pointee.merges)
+        self.nextPageToken = CReading.text(c.pointee.next_page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListMergesResponse.self)
+        (c.pointee.n_merges, c.pointee.merges) = arena.messages(merges)
+        if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension EndUserActivity {
+    public static var fullName: String { "trellis.tenancy.v1.EndUserActivity" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__end_user_activity__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUserActivity.self)
+        self.endUserID = CReading.text(c.pointee.end_user_id)
+        self.time = CReading.message(c.pointee.time)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EndUserActivity.self)
+        if !endUserID.isEmpty { c.pointee.end_user_id = arena.text(endUserID) }
+        c.pointee.time = arena.message(time)
+    }
+}
+
+extension EndUserActivity: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("end_user_id", endUserID, required: true, format: .uuid)
+        check.message("time", time)
+    }
+}
+
+extension RecordActivityRequest {
+    public static var fullName: String { "trellis.tenancy.v1.RecordActivityRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__record_activity_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RecordActivityRequest.self)
+        self.activities = CReading.messages(c.pointee.n_activities, c.pointee.activities)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RecordActivityRequest.self)
+        (c.pointee.n_activities, c.pointee.activities) = arena.messages(activities)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension RecordActivityRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.count("activities", activities.count, required: true, maximum: 1000)
+        check.messages("activities", activities)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension RecordActivityResponse {
+    public static var fullName: String { "trellis.tenancy.v1.RecordActivityResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__record_activity_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RecordActivityResponse.self)
+        self.recordedIDs = CReading.texts(c.pointee.n_recorded_ids, c.pointee.recorded_ids)
+        self.unknownIDs = CReading.texts(c.pointee.n_unknown_ids, c.pointee.unknown_ids)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RecordActivityResponse.self)
+        (c.pointee.n_recorded_ids, c.pointee.recorded_ids) = arena.texts(recordedIDs)
+        (c.pointee.n_unknown_ids, c.pointee.unknown_ids) = arena.texts(unknownIDs)
+    }
+}
+
+extension BlockEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.BlockEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__block_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__BlockEndUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__BlockEndUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension BlockEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UnblockEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UnblockEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__unblock_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UnblockEndUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UnblockEndUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UnblockEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension DeleteEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.DeleteEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__delete_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteEndUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteEndUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension DeleteEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UndeleteEndUserRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UndeleteEndUserRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__undelete_end_user_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UndeleteEndUserRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UndeleteEndUserRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UndeleteEndUserRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
 /// The kinds of caller.
 public enum PrincipalKind: GeneratedEnum {
     /// Never returned.
@@ -1014,7 +3626,7 @@ public enum PrincipalKind: GeneratedEnum {
     case platform
     /// An API key of a tenant that acts for a program of its own.
     case service
-    /// An API key of a tenant that acts on behalf of a user.
+    /// A session of a user, or an API key that acts on behalf of one.
     case user
     /// A number that this version has no name for.
     case unrecognized(Int32)
@@ -2020,12 +4632,14 @@ public struct WhoAmIResponse: GeneratedMessage {
     public var kind: PrincipalKind = .unspecified
     /// The caller's tenant; absent for the platform.
     public var tenant: Tenant? = nil
-    /// The API key that was used, without its secret; absent for the platform.
+    /// The API key that was used, without its secret; absent for the platform and for sessions.
     public var apiKey: ApiKey? = nil
     /// The user on whose behalf the caller acts; absent for the platform and for programs of their own.
     public var user: User? = nil
     /// Every permission that the caller holds, with wildcards written out, in alphabetical order.
     public var permissions: [String] = []
+    /// The session that makes the call; absent when an API key makes it.
+    public var session: Session? = nil
 
     /// A message with every field at its default.
     public init() {}
@@ -2036,13 +4650,15 @@ public struct WhoAmIResponse: GeneratedMessage {
         tenant: Tenant? = nil,
         apiKey: ApiKey? = nil,
         user: User? = nil,
-        permissions: [String] = []
+        permissions: [String] = [],
+        session: Session? = nil
     ) {
         self.kind = kind
         self.tenant = tenant
         self.apiKey = apiKey
         self.user = user
         self.permissions = permissions
+        self.session = session
     }
 }
 
@@ -2976,6 +5592,7 @@ extension WhoAmIResponse {
         self.apiKey = CReading.message(c.pointee.api_key)
         self.user = CReading.message(c.pointee.user)
         self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
+        self.session = CReading.message(c.pointee.session)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -2985,5 +5602,6 @@ extension WhoAmIResponse {
         c.pointee.api_key = arena.message(apiKey)
         c.pointee.user = arena.message(user)
         (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
+        c.pointee.session = arena.message(session)
     }
 }

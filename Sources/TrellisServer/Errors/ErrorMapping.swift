@@ -107,6 +107,7 @@ extension ErrorReply {
             metadata = ["permissions": permissions.joined(separator: ",")]
         case .resourceExhausted(let exhaustion):
             quota = .init(subject: exhaustion.subject, description: exhaustion.description)
+            retryAfter = exhaustion.retryAfter
         case .contention:
             retryAfter = .milliseconds(50)
         case .unauthenticated, .wrongCredentialKind:

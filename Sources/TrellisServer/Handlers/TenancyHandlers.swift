@@ -1,3 +1,4 @@
+import Credentials
 import Domain
 import EventLoop
 import Primitives
@@ -55,12 +56,13 @@ struct TenancyHandlers: TenancyService {
 
     func getUser(_ request: GetUserRequest, _ context: ServerContext) async throws -> User {
         let call = context.call
-        return try await Users.get(request, call.scope, call.database, call.personalView)
+        return try await context.read(request) { try await Users.get(request, $0, call.personalView) }
     }
 
     func listUsers(_ request: ListUsersRequest, _ context: ServerContext) async throws -> ListUsersResponse {
         let call = context.call
-        return try await Users.list(request, context.page(request), call.scope, call.database, call.personalView)
+        let page = try context.page(request)
+        return try await context.read(request) { try await Users.list(request, page, $0, call.personalView) }
     }
 
     func updateUser(_ request: UpdateUserRequest, _ context: ServerContext) async throws -> User {
@@ -93,7 +95,8 @@ struct TenancyHandlers: TenancyService {
         _ context: ServerContext
     ) async throws -> ListInvitationsResponse {
         let call = context.call
-        return try await Invitations.list(context.page(request), call.scope, call.database, call.personalView)
+        let page = try context.page(request)
+        return try await context.read(request) { try await Invitations.list(page, $0, call.personalView) }
     }
 
     func revokeInvitation(_ request: RevokeInvitationRequest, _ context: ServerContext) async throws -> Invitation {
@@ -119,7 +122,10 @@ struct TenancyHandlers: TenancyService {
 
     func whoAmI(_ request: WhoAmIRequest, _ context: ServerContext) async throws -> WhoAmIResponse {
         let call = context.call
-        return try await Identity.whoAmI(call.scope, call.database, call.services.catalogue, call.services.keyring)
+        let (database, keyring) = (call.database, call.services.keyring)
+        var response = try await Identity.whoAmI(call.scope, database, call.services.catalogue, keyring)
+        if response.apiKey == nil { response.session = try await Sessions.current(call.scope, database, keyring) }
+        return response
     }
 
     /// By how much clocks of loops may lag: `EventLoop.now` stands still during a turn.

@@ -1,3 +1,4 @@
+import Credentials
 import Domain
 import EventLoop
 import Postgres
@@ -19,14 +20,16 @@ final class Doorkeeper: @unchecked Sendable {
 
     private let loop: EventLoop
     private let database: Database
+    private let accessTokens: AccessTokens
     /// What roles hold; set before the server listens.
     var catalogue = PermissionCatalogue([], platform: [])
     private var entries: [UInt64: Caller] = [:]
     private var waiting: [[UInt8]: [CheckedContinuation<Answer, Never>]] = [:]
 
-    init(_ loop: EventLoop, _ database: Database) {
+    init(_ loop: EventLoop, _ database: Database, _ accessTokens: AccessTokens) {
         self.loop = loop
         self.database = database
+        self.accessTokens = accessTokens
     }
 
     /// The caller behind an authorization header, if it is remembered and its lease lasts.
@@ -43,7 +46,7 @@ final class Doorkeeper: @unchecked Sendable {
     /// Throws ``DomainError/unauthenticated(_:)`` or `PostgresError`.
     func admit(_ header: [UInt8]) async throws -> Caller {
         loop.assertOnLoop()
-        var credential: Credential?
+        var credential: Presented?
         if waiting[header] == nil {
             credential = Self.credential(header)
             if credential == nil { throw DomainError.unauthenticated(.malformed) }
@@ -57,13 +60,19 @@ final class Doorkeeper: @unchecked Sendable {
         return try answer.get()
     }
 
-    private func lookUp(_ credential: Credential, _ header: [UInt8]) async {
+    private func lookUp(_ credential: Presented, _ header: [UInt8]) async {
         // From before the question was sent, so that nobody is let in longer than a lease after a revocation.
         let asked = loop.now
         let answer: Answer
         do {
-            if let admitted = try await Admission.admit(credential, database, catalogue) {
-                answer = .success(remember(admitted, header, asked))
+            let admitted: (scope: Scope, expires: Instant?)? =
+                switch credential {
+                case .key(let key):
+                    try await Admission.admit(key, database, catalogue).map { ($0.scope, $0.expires) }
+                case .accessToken(let token): try await accessTokens.admit(token, catalogue)
+                }
+            if let admitted {
+                answer = .success(remember(admitted.scope, admitted.expires, header, asked))
             } else {
                 answer = .failure(DomainError.unauthenticated(.refused))
             }
@@ -73,12 +82,12 @@ final class Doorkeeper: @unchecked Sendable {
         for continuation in waiting.removeValue(forKey: header) ?? [] { continuation.resume(returning: answer) }
     }
 
-    private func remember(_ admitted: Admission.Admitted, _ header: [UInt8], _ asked: UInt64) -> Caller {
+    private func remember(_ scope: Scope, _ expires: Instant?, _ header: [UInt8], _ asked: UInt64) -> Caller {
         var lasts = Admission.lease
-        if let expires = admitted.expires {
+        if let expires {
             lasts = min(lasts, .microseconds(max(0, expires.microseconds - Instant.now().microseconds)))
         }
-        let caller = Caller(header, admitted.scope, validUntil: asked + UInt64(lasts / .nanoseconds(1)))
+        let caller = Caller(header, scope, validUntil: asked + UInt64(lasts / .nanoseconds(1)))
         if let key = header.withUnsafeBytes(Self.key) {
             if entries.count >= Self.capacity { forgetStale() }
             entries[key] = caller
@@ -95,15 +104,24 @@ final class Doorkeeper: @unchecked Sendable {
 
     private static let scheme = Array("bearer ".utf8)
 
-    /// The credential of a header `Bearer trl_...`; the scheme's case does not count (RFC 9110, section 11.1).
-    private static func credential(_ header: [UInt8]) -> Credential? {
+    /// What callers show.
+    private enum Presented {
+        case key(Credential)
+        case accessToken(String)
+    }
+
+    /// The credential of a header `Bearer trl_...`, or `Bearer` and an access token, which has dots; the scheme's case does
+    /// not count (RFC 9110, section 11.1).
+    private static func credential(_ header: [UInt8]) -> Presented? {
         guard header.count > scheme.count,
             zip(header, scheme).allSatisfy({ $0 | 0x20 == $1 | 0x20 })
         else { return nil }
-        return Credential(secret: String(decoding: header.dropFirst(scheme.count), as: UTF8.self))
+        let text = String(decoding: header.dropFirst(scheme.count), as: UTF8.self)
+        return text.contains(".") ? .accessToken(text) : Credential(secret: text).map { .key($0) }
     }
 
-    /// Eight characters out of the random part: those before the checksum and its underscore.
+    /// Eight characters out of the random part: those before a key's checksum and its underscore, or near the end of an
+    /// access token's signature.
     private static func key(_ header: UnsafeRawBufferPointer) -> UInt64? {
         guard header.count > 32 else { return nil }
         return header.loadUnaligned(fromByteOffset: header.count - 16, as: UInt64.self)

@@ -54,9 +54,9 @@ struct Settings: Sendable {
     var all: [SettingEntry] {
         [
             home.entry, listen.entry, tlsCert.entry, tlsKey.entry, tlsClientCA.entry, tlsClientAuth.entry,
-            tlsMinVersion.entry, admin.entry, databaseURL.entry, encryptionKeyFile.entry, postgres.entry, loops.entry, poolMin.entry,
-            poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry, jobSlots.entry, grace.entry,
-            logLevel.entry, logFormat.entry, config.entry,
+            tlsMinVersion.entry, admin.entry, databaseURL.entry, encryptionKeyFile.entry, postgres.entry, loops.entry,
+            poolMin.entry, poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry, jobSlots.entry,
+            grace.entry, logLevel.entry, logFormat.entry, config.entry,
         ] + LimitSetting.all.map(\.entry)
     }
 
@@ -106,7 +106,8 @@ struct Settings: Sendable {
                 name: "encryption-key-file",
                 placeholder: "FILE",
                 defaultText: "encryption.key in home, made at the first start",
-                help: "File with the key that personal data is kept under: 64 hexadecimal digits, the same for all servers of "
+                help:
+                    "File with the key that personal data is kept under: 64 hexadecimal digits, the same for all servers of "
                     + "a database, kept apart from its backups. Whoever loses it loses that data."
             ),
             defaultValue: nil,
@@ -268,8 +269,8 @@ struct Settings: Sendable {
                 name: "job-slots",
                 placeholder: "N",
                 defaultText: "8",
-                help: "Background jobs that run at once, from 0 to 1000; each may hold a connection of the pool. 0 leaves them, "
-                    + "and the schedules, to other servers."
+                help: "Background jobs that run at once, from 0 to 1000; each may hold a connection of the pool. "
+                    + "0 leaves them, and the schedules, to other servers."
             ),
             defaultValue: 8,
             read: Value.integer(0...1000)

@@ -13,7 +13,8 @@ enum EncryptionKey {
             let content: [UInt8]
             do { content = try Files.read(file) } catch {
                 throw HomeError(
-                    description: "encryption-key-file: \(error): copy the file of the server that made the database, or "
+                    description:
+                        "encryption-key-file: \(error): copy the file of the server that made the database, or "
                         + "make one with: openssl rand -hex 32 > '\(file)'"
                 )
             }
@@ -29,7 +30,8 @@ enum EncryptionKey {
         let text = String(decoding: content, as: UTF8.self).trimming
         guard let key = Hex.decode(text), key.count == byteCount else {
             throw HomeError(
-                description: "'\(file)' holds no key of \(byteCount * 2) hexadecimal digits: restore it; without it personal "
+                description:
+                    "'\(file)' holds no key of \(byteCount * 2) hexadecimal digits: restore it; without it personal "
                     + "data cannot be read"
             )
         }

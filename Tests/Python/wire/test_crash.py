@@ -1,4 +1,5 @@
 """kill -9 of PostgreSQL and of the server under load: nothing acknowledged is lost, and service comes back by itself."""
+import concurrent.futures
 import os
 import shutil
 import signal
@@ -111,6 +112,58 @@ def test_the_server_is_killed_under_load(api, fresh):
         assert fresh.address == address
         eventually(lambda: can_write(api, tenant, f"after {load}"))
         assert load.acknowledged <= set(stored(fresh, tenant))
+
+
+MUTATIONS = 1_000
+
+
+def test_mutations_with_retries_and_kill_9_in_between_have_one_effect_each(api, fresh):
+    """Keys, because nothing but the request_id keeps two of one name apart."""
+    tenant, address = Tenant(api, fresh, "alpha"), fresh.address
+    answers, tries = {}, [0]
+
+    def mutate(number, stub):
+        request = api.tenancy.CreateApiKeyRequest(
+            display_name=f"key {number}", permissions=["tenancy.sites.read"], request_id=f"mutation-{number}")
+        while True:
+            tries[0] += 1
+            try:
+                answers[number] = stub.CreateApiKey(request, metadata=tenant.metadata, timeout=10)
+                return
+            except grpc.RpcError as error:
+                assert error.code() in (
+                    grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED,
+                    grpc.StatusCode.CANCELLED), f"{error.code()} {error.details()}"
+                time.sleep(0.02)
+
+    with fresh.channel() as channel, concurrent.futures.ThreadPoolExecutor(64) as pool:
+        stub = api.tenancy_grpc.TenancyServiceStub(channel)
+        work = [pool.submit(mutate, number, stub) for number in range(MUTATIONS)]
+        for share in (1, 2, 3):
+            eventually(lambda: len(answers) > MUTATIONS * share // 5, seconds=60)
+            if share == 2:
+                os.kill(int(fresh.postmaster()[0]), signal.SIGKILL)
+            else:
+                fresh.process.kill()
+                fresh.process.wait()
+                fresh.start(listen=address)
+        for done in work:
+            done.result(120)
+    assert tries[0] > MUTATIONS, "nothing was interrupted"
+    rows = fresh.query(
+        f"SELECT display_name, api_key_id::text FROM trellis.api_key WHERE tenant_id = '{tenant.tenant.id}'"
+        " AND display_name LIKE 'key %'")
+    assert len(rows) == MUTATIONS
+    assert dict(rows) == {f"key {number}": answer.id for number, answer in answers.items()}
+    ((events,),) = fresh.query(
+        f"SELECT count(*) FROM trellis.audit_event WHERE tenant_id = '{tenant.tenant.id}' AND method LIKE '%/CreateApiKey'")
+    assert events == MUTATIONS
+    # The secret of a retry's answer is the one that works.
+    with fresh.channel() as channel:
+        stub = api.tenancy_grpc.TenancyServiceStub(channel)
+        for answer in (answers[0], answers[MUTATIONS - 1]):
+            who = stub.WhoAmI(api.tenancy.WhoAmIRequest(), metadata=(("authorization", f"Bearer {answer.secret}"),))
+            assert who.api_key.id == answer.id
 
 
 def test_sigterm_lets_calls_finish(api, fresh):

@@ -4,122 +4,94 @@
 package import Postgres
 package import Primitives
 
-/// A row of `AuditEventList`.
-package struct AuditEventListRow: Sendable, Equatable {
-    package var auditEventID: UUID
-    package var createTime: Instant
-    package var actorKind: String
-    package var principalID: UUID
-    package var userID: UUID?
-    package var method: String
-    package var requestID: String
-    package var request: String
-
-    package init(auditEventID: UUID, createTime: Instant, actorKind: String, principalID: UUID, userID: UUID? = nil, method: String, requestID: String, request: String) {
-        self.auditEventID = auditEventID
-        self.createTime = createTime
-        self.actorKind = actorKind
-        self.principalID = principalID
-        self.userID = userID
-        self.method = method
-        self.requestID = requestID
-        self.request = request
-    }
-}
-
-/// `AuditEventInsert` of audit_event.sql.
+/// Writes an event, what it is found by, and that it is to be linked to the tenant's chain. Nothing when there is an event of
+/// this id already.
 package struct AuditEventInsert: Statement {
     package static let name = "AuditEventInsert"
 
     package static let sql = """
-        INSERT INTO trellis.audit_event
-            (tenant_id, audit_event_id, actor_kind, principal_id, user_id, method, request_id, request)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb)
+        WITH event AS (
+            INSERT INTO trellis.audit_event
+                (tenant_id, audit_event_id, create_time, category, actor_kind, principal_id, user_id, method, call_id, address,
+                outcome, reason, calls, targets, request, mac)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+                $9, $10, $11, $12, $13, $14, $15, $16)
+            ON CONFLICT DO NOTHING
+            RETURNING tenant_id, audit_event_id
+        ), found_by AS (
+            INSERT INTO trellis.audit_target (tenant_id, target_id, target_type, audit_event_id)
+            SELECT tenant_id, target.id, target.type, audit_event_id
+            FROM event, unnest($17::text[], $18::text[]) AS target (id, type)
+            ON CONFLICT DO NOTHING
+        )
+        INSERT INTO trellis.audit_pending (tenant_id, audit_event_id)
+        SELECT tenant_id, audit_event_id FROM event
         """
 
     package var tenantID: UUID
     package var auditEventID: UUID
+    package var createTime: Instant
+    package var category: Int16
     package var actorKind: String
     package var principalID: UUID
     package var userID: UUID?
     package var method: String
-    package var requestID: String
+    package var callID: String
+    package var address: String
+    package var outcome: String
+    package var reason: String
+    package var calls: Int32
+    package var targets: String
     package var request: String
+    package var mac: [UInt8]
+    package var targetIDs: [String]
+    package var targetTypes: [String]
 
     package init(
-        tenantID: UUID, auditEventID: UUID, actorKind: String, principalID: UUID, userID: UUID? = nil, method: String, requestID: String, request: String
+        tenantID: UUID, auditEventID: UUID, createTime: Instant, category: Int16, actorKind: String, principalID: UUID, userID: UUID? = nil, method: String, callID: String, address: String, outcome: String, reason: String, calls: Int32, targets: String, request: String, mac: [UInt8], targetIDs: [String], targetTypes: [String]
     ) {
         self.tenantID = tenantID
         self.auditEventID = auditEventID
+        self.createTime = createTime
+        self.category = category
         self.actorKind = actorKind
         self.principalID = principalID
         self.userID = userID
         self.method = method
-        self.requestID = requestID
+        self.callID = callID
+        self.address = address
+        self.outcome = outcome
+        self.reason = reason
+        self.calls = calls
+        self.targets = targets
         self.request = request
+        self.mac = mac
+        self.targetIDs = targetIDs
+        self.targetTypes = targetTypes
     }
 
     package func bind(_ parameters: inout Parameters) {
         parameters.add(tenantID)
         parameters.add(auditEventID)
+        parameters.add(createTime)
+        parameters.add(category)
         parameters.add(actorKind)
         parameters.add(principalID)
         parameters.add(userID)
         parameters.add(method)
-        parameters.add(requestID)
-        parameters.add(jsonb: request)
+        parameters.add(callID)
+        parameters.add(address)
+        parameters.add(outcome)
+        parameters.add(reason)
+        parameters.add(calls)
+        parameters.add(targets)
+        parameters.add(request)
+        parameters.add(mac)
+        parameters.add(targetIDs)
+        parameters.add(targetTypes)
     }
 
     package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
         result.rowsAffected
     }
-}
-
-/// `AuditEventList` of audit_event.sql.
-package struct AuditEventList: Statement {
-    package static let name = "AuditEventList"
-
-    package static let sql = """
-        SELECT audit_event_id, create_time, actor_kind, principal_id, user_id, method, request_id, request::text AS request
-        FROM trellis.audit_event
-        WHERE tenant_id = $1 AND audit_event_id > $2
-        ORDER BY audit_event_id
-        LIMIT $3
-        """
-
-    package static let isReadOnly = true
-
-    package var tenantID: UUID
-    package var after: UUID
-    package var count: Int64
-
-    package init(
-        tenantID: UUID, after: UUID, count: Int64
-    ) {
-        self.tenantID = tenantID
-        self.after = after
-        self.count = count
-    }
-
-    package func bind(_ parameters: inout Parameters) {
-        parameters.add(tenantID)
-        parameters.add(after)
-        parameters.add(count)
-    }
-
-    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [AuditEventListRow] {
-        try result.rows(readAuditEventListRow)
-    }
-}
-
-private func readAuditEventListRow(_ row: Row) throws(PostgresError) -> AuditEventListRow {
-    AuditEventListRow(
-        auditEventID: try row.uuid(0),
-        createTime: try row.timestamp(1),
-        actorKind: try row.text(2),
-        principalID: try row.uuid(3),
-        userID: try row.optionalUUID(4),
-        method: try row.text(5),
-        requestID: try row.text(6),
-        request: try row.text(7))
 }

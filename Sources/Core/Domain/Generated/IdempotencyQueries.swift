@@ -98,20 +98,22 @@ package struct IdempotencyComplete: Statement {
 
     package static let sql = """
         UPDATE trellis.idempotency
-        SET response = $1
-        WHERE tenant_id = $2 AND principal_id = $3 AND method = $4 AND request_key = $5
+        SET response = $1, subjects = $2
+        WHERE tenant_id = $3 AND principal_id = $4 AND method = $5 AND request_key = $6
         """
 
     package var response: [UInt8]
+    package var subjects: [UUID]
     package var tenantID: UUID
     package var principalID: UUID
     package var method: String
     package var requestKey: [UInt8]
 
     package init(
-        response: [UInt8], tenantID: UUID, principalID: UUID, method: String, requestKey: [UInt8]
+        response: [UInt8], subjects: [UUID], tenantID: UUID, principalID: UUID, method: String, requestKey: [UInt8]
     ) {
         self.response = response
+        self.subjects = subjects
         self.tenantID = tenantID
         self.principalID = principalID
         self.method = method
@@ -120,6 +122,7 @@ package struct IdempotencyComplete: Statement {
 
     package func bind(_ parameters: inout Parameters) {
         parameters.add(response)
+        parameters.add(subjects)
         parameters.add(tenantID)
         parameters.add(principalID)
         parameters.add(method)
@@ -143,6 +146,36 @@ package struct IdempotencyPurge: Statement {
     package init() {}
 
     package func bind(_ parameters: inout Parameters) {}
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
+/// The answers that told of somebody who is erased. Their request ids stay taken, so that no retry does the work again.
+package struct IdempotencyErase: Statement {
+    package static let name = "IdempotencyErase"
+
+    package static let sql = """
+        UPDATE trellis.idempotency
+        SET response = NULL, subjects = '{}'
+        WHERE tenant_id = $1 AND subjects && $2::uuid[]
+        """
+
+    package var tenantID: UUID
+    package var subjects: [UUID]
+
+    package init(
+        tenantID: UUID, subjects: [UUID]
+    ) {
+        self.tenantID = tenantID
+        self.subjects = subjects
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(subjects)
+    }
 
     package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
         result.rowsAffected

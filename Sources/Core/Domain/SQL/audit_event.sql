@@ -1,13 +1,21 @@
--- Who did what and when.
+-- What is remembered of everything: how it is written.
 
+-- Writes an event, what it is found by, and that it is to be linked to the tenant's chain. Nothing when there is an event of
+-- this id already.
 -- name: AuditEventInsert :exec
-INSERT INTO trellis.audit_event
-    (tenant_id, audit_event_id, actor_kind, principal_id, user_id, method, request_id, request)
-VALUES (@tenant_id, @audit_event_id, @actor_kind, @principal_id, @user_id?, @method, @request_id, @request::jsonb);
-
--- name: AuditEventList :many
-SELECT audit_event_id, create_time, actor_kind, principal_id, user_id, method, request_id, request::text AS request
-FROM trellis.audit_event
-WHERE tenant_id = @tenant_id AND audit_event_id > @after
-ORDER BY audit_event_id
-LIMIT @count;
+WITH event AS (
+    INSERT INTO trellis.audit_event
+        (tenant_id, audit_event_id, create_time, category, actor_kind, principal_id, user_id, method, call_id, address,
+        outcome, reason, calls, targets, request, mac)
+    VALUES (@tenant_id, @audit_event_id, @create_time, @category, @actor_kind, @principal_id, @user_id?, @method,
+        @call_id, @address, @outcome, @reason, @calls, @targets, @request, @mac)
+    ON CONFLICT DO NOTHING
+    RETURNING tenant_id, audit_event_id
+), found_by AS (
+    INSERT INTO trellis.audit_target (tenant_id, target_id, target_type, audit_event_id)
+    SELECT tenant_id, target.id, target.type, audit_event_id
+    FROM event, unnest(@target_ids::text[], @target_types::text[]) AS target (id, type)
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO trellis.audit_pending (tenant_id, audit_event_id)
+SELECT tenant_id, audit_event_id FROM event;

@@ -13,10 +13,16 @@ WHERE tenant_id = @tenant_id AND principal_id = @principal_id AND method = @meth
 
 -- name: IdempotencyComplete :exec
 UPDATE trellis.idempotency
-SET response = @response
+SET response = @response, subjects = @subjects
 WHERE tenant_id = @tenant_id AND principal_id = @principal_id AND method = @method AND request_key = @request_key;
 
 -- Of all tenants, as the platform's role.
 -- name: IdempotencyPurge :exec
 DELETE FROM trellis.idempotency
 WHERE create_time < now() - interval '24 hours';
+
+-- The answers that told of somebody who is erased. Their request ids stay taken, so that no retry does the work again.
+-- name: IdempotencyErase :exec
+UPDATE trellis.idempotency
+SET response = NULL, subjects = '{}'
+WHERE tenant_id = @tenant_id AND subjects && @subjects::uuid[];

@@ -1,6 +1,6 @@
 -- schema 0.2.0
 --
--- Tenants, their sites, users and API keys; the platform's keys; what every write leaves: its outcome and its audit event.
+-- Tenants, their sites, users and API keys; the platform's keys; the outcome that every write leaves.
 --
 -- Texts that are compared without regard to case have a *_key column with the folded form, filled by the server: an
 -- index on lower(x) would not be used under row-level security, because lower() is not leakproof.
@@ -197,21 +197,3 @@ CREATE TABLE trellis.idempotency (
     PRIMARY KEY (tenant_id, principal_id, method, request_key)
 ) WITH (fillfactor = 70);
 CALL trellis.protect_tenant_table('trellis.idempotency', platform => true);
-
--- Who did what and when: a row for each audited call that took effect, written with the effect. It outlives what it
--- tells of, so nothing refers to it and it refers to nothing. tenant_id is the tenant that the call was about, the zero
--- UUID if it was about none.
-CREATE TABLE trellis.audit_event (
-    tenant_id uuid NOT NULL,
-    audit_event_id uuid NOT NULL,
-    create_time timestamptz NOT NULL DEFAULT now(),
-    actor_kind text NOT NULL,
-    principal_id uuid NOT NULL,
-    user_id uuid,
-    method text NOT NULL,
-    request_id text NOT NULL,
-    request jsonb NOT NULL,
-    PRIMARY KEY (tenant_id, audit_event_id)
-);
-CREATE INDEX audit_event_time ON trellis.audit_event (tenant_id, create_time);
-CALL trellis.protect_tenant_table('trellis.audit_event', platform => true, privileges => 'SELECT, INSERT');

@@ -160,6 +160,8 @@ package struct DocumentDelete: Statement {
     package static let sql = """
         DELETE FROM document
         WHERE tenant_id = $1 AND document_id = $2
+        RETURNING document_id AS id, knowledge_base_id, title, source_uri, metadata::text AS metadata_json, language, chunk_count,
+            encode(content_hash, 'hex') AS content_hash, create_time
         """
 
     package var tenantID: UUID
@@ -177,8 +179,8 @@ package struct DocumentDelete: Statement {
         parameters.add(documentID)
     }
 
-    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
-        result.rowsAffected
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Document? {
+        try result.first(readDocument3)
     }
 }
 
@@ -215,4 +217,17 @@ private func readDocument2(_ row: Row) throws(PostgresError) -> Document {
         chunkCount: try row.int32(7),
         contentHash: (try row.optionalText(8)) ?? "",
         createTime: Timestamp(try row.timestamp(9)))
+}
+
+private func readDocument3(_ row: Row) throws(PostgresError) -> Document {
+    Document(
+        id: try row.uuid(0).text,
+        knowledgeBaseID: try row.uuid(1).text,
+        title: try row.text(2),
+        sourceURI: try row.text(3),
+        metadataJSON: (try row.optionalText(4)) ?? "",
+        language: try row.text(5),
+        chunkCount: try row.int32(6),
+        contentHash: (try row.optionalText(7)) ?? "",
+        createTime: Timestamp(try row.timestamp(8)))
 }

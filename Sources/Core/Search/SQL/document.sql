@@ -27,6 +27,8 @@ WHERE tenant_id = @tenant_id AND knowledge_base_id = @knowledge_base_id AND docu
 ORDER BY document_id
 LIMIT @count::integer;
 
--- name: DocumentDelete :exec
+-- name: DocumentDelete :one Document
 DELETE FROM document
-WHERE tenant_id = @tenant_id AND document_id = @document_id;
+WHERE tenant_id = @tenant_id AND document_id = @document_id
+RETURNING document_id AS id, knowledge_base_id, title, source_uri, metadata::text AS metadata_json, language, chunk_count,
+    encode(content_hash, 'hex') AS content_hash, create_time;

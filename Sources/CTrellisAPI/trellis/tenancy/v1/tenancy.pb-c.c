@@ -2760,7 +2760,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__who_am_irequest__descript
   (ProtobufCMessageInit) trellis__tenancy__v1__who_am_irequest__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__who_am_iresponse__field_descriptors[5] =
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__who_am_iresponse__field_descriptors[6] =
 {
   {
     "kind",
@@ -2822,18 +2822,31 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__who_am_iresponse__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "session",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__WhoAmIResponse, session),
+    &trellis__tenancy__v1__session__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trellis__tenancy__v1__who_am_iresponse__field_indices_by_name[] = {
   2,   /* field[2] = api_key */
   0,   /* field[0] = kind */
   4,   /* field[4] = permissions */
+  5,   /* field[5] = session */
   1,   /* field[1] = tenant */
   3,   /* field[3] = user */
 };
 static const ProtobufCIntRange trellis__tenancy__v1__who_am_iresponse__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__who_am_iresponse__descriptor =
 {
@@ -2843,7 +2856,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__who_am_iresponse__descrip
   "Trellis__Tenancy__V1__WhoAmIResponse",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__WhoAmIResponse),
-  5,
+  6,
   trellis__tenancy__v1__who_am_iresponse__field_descriptors,
   trellis__tenancy__v1__who_am_iresponse__field_indices_by_name,
   1,  trellis__tenancy__v1__who_am_iresponse__number_ranges,

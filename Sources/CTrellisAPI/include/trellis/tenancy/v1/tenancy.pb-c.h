@@ -11,6 +11,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "google/protobuf/field_mask.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"
 #include "trellis/options/v1/options.pb-c.h"
+#include "trellis/tenancy/v1/credentials.pb-c.h"
 
 typedef struct Trellis__Tenancy__V1__Tenant Trellis__Tenancy__V1__Tenant;
 typedef struct Trellis__Tenancy__V1__Site Trellis__Tenancy__V1__Site;
@@ -483,10 +484,11 @@ struct  Trellis__Tenancy__V1__WhoAmIResponse
   Trellis__Tenancy__V1__User *user;
   size_t n_permissions;
   char **permissions;
+  Trellis__Tenancy__V1__Session *session;
 };
 #define TRELLIS__TENANCY__V1__WHO_AM_IRESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__who_am_iresponse__descriptor) \
-    , TRELLIS__TENANCY__V1__PRINCIPAL_KIND__PRINCIPAL_KIND_UNSPECIFIED, NULL, NULL, NULL, 0,NULL }
+    , TRELLIS__TENANCY__V1__PRINCIPAL_KIND__PRINCIPAL_KIND_UNSPECIFIED, NULL, NULL, NULL, 0,NULL, NULL }
 
 /* Trellis__Tenancy__V1__Tenant methods */
 void   trellis__tenancy__v1__tenant__init
