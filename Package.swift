@@ -47,7 +47,9 @@ func area(_ name: String) -> Target {
 }
 
 /// The areas of the domain core.
-let areas: [Target.Dependency] = ["Tenancy", "EndUsers", "Privacy", "Credentials", "Audit", "Reference", "Search"]
+let areas: [Target.Dependency] = [
+    "Tenancy", "EndUsers", "Privacy", "Credentials", "Audit", "Operations", "Reference", "Search",
+]
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
     .testTarget(
@@ -119,7 +121,7 @@ let package = Package(
         library(
             "Domain",
             "Sources/Core/Domain",
-            ["Postgres", "Protobuf", "TrellisAPI", "Primitives"],
+            ["Postgres", "EventLoop", "Protobuf", "TrellisAPI", "Primitives"],
             exclude: ["SQL"]
         ),
         .target(
@@ -144,6 +146,7 @@ let package = Package(
         area("Reference"),
         area("Search"),
         area("Audit"),
+        area("Operations"),
 
         // The server.
         library(

@@ -22,6 +22,8 @@ final class LoopServices: @unchecked Sendable {
     let keyring: Keyring
     /// How many calls may still be made, for all loops.
     let limiter: RateLimiter
+    /// Who waits for the end of a job.
+    let jobSignals: JobSignals
     /// What the audit trail is proven with.
     let auditKeys: AuditKeys
     let refusals = RefusalRecorder()
@@ -48,6 +50,7 @@ final class LoopServices: @unchecked Sendable {
         pageKey: SealingKey,
         keyring: Keyring,
         limiter: RateLimiter,
+        jobSignals: JobSignals,
         credentials: SignInServices,
         epochs: AccessEpochs,
         news: AccessNews,
@@ -58,6 +61,7 @@ final class LoopServices: @unchecked Sendable {
         self.pageKey = pageKey
         self.keyring = keyring
         self.limiter = limiter
+        self.jobSignals = jobSignals
         auditKeys = AuditKeys(keyring)
         tokens = ConsistencyTokens(keyring)
         self.epochs = epochs

@@ -41,6 +41,10 @@ public struct ServerOptions: Sendable {
     /// Calls a second that can be used to guess a credential, of one address (one /64 network of IPv6), ten times as many at
     /// once; 0 is any number.
     public var credentialCallsPerAddress = 2
+    /// How this process works on jobs.
+    public var jobs = JobLimits()
+    /// Kinds of jobs and schedules beside the server's own.
+    var moreJobs = JobRegistry()
     /// How people sign in.
     public var credentials = CredentialSettings()
 
@@ -79,8 +83,9 @@ public final class Server: Sendable {
         var databases: [Database] = []
         var table = LoopTable()
         var epochs: AccessEpochs?
-        var housekeeping: [Task<Void, Never>] = []
+        var noting: Task<Void, Never>?
         var unwrittenUses: [CredentialUse: Instant] = [:]
+        var background: Background?
         var sealer: AuditSealer?
         var sealing: Task<Void, Never>?
         var isServing = false
@@ -124,6 +129,7 @@ public final class Server: Sendable {
             try await AuditKeeping.recordMigrations(first, AuditKeys(keyring))
             return (admits, try await Admission.pageSealingKey(first))
         }
+        let signals = JobSignals()
         let credentials = SignInServices(options.credentials)
         let news = loops.map { _ in AccessNews() }
         let epochs = AccessEpochs(first, news, log)
@@ -135,6 +141,7 @@ public final class Server: Sendable {
                     pageKey: pageKey,
                     keyring: keyring,
                     limiter: limiter,
+                    jobSignals: signals,
                     credentials: credentials,
                     epochs: epochs,
                     news: news[index],
@@ -171,33 +178,33 @@ public final class Server: Sendable {
         }
         admin?.start()
         health.setAll(.serving, services: table.all.first?.serviceNames ?? [])
-        let housekeeping = await loops[0].run { [self, loop = loops[0]] in
-            let chores: [(Duration, @Sendable () async throws -> Void)] = [
-                (Self.housekeepingInterval, self.removeExpired), (Self.housekeepingInterval, self.forgetOldOutcomes),
-                (Self.housekeepingInterval, self.forgetOldCredentials),
-                (Self.housekeepingInterval, self.keepAuditTrail), (Self.usesInterval, self.noteUses),
-            ]
-            return chores.map { interval, work in
-                loop.startTask { await self.keepHouse(on: loop, every: interval, work) }
-            }
+        let noting = await loops[0].run { [self, loop = loops[0]] in
+            loop.startTask { await self.keepNotingUses(on: loop) }
         }
+        state.withLock { $0.noting = noting }
         let sealer = AuditSealer(table, log)
         let sealing = await loops[0].run { [loop = loops[0]] in loop.startTask { await sealer.run(on: loop) } }
-        state.withLock { ($0.housekeeping, $0.sealer, $0.sealing) = (housekeeping, sealer, sealing) }
+        var registry = ServerJobs.registry()
+        registry.merge(options.moreJobs)
+        let (kinds, parts, limits) = (registry, table.all, options.jobs)
+        let background = await loops[0].run { Background(parts, kinds, limits) }
+        state.withLock { ($0.background, $0.sealer, $0.sealing) = (background, sealer, sealing) }
         return Started(address: listening, admin: admin?.address, admitsPlatformKey: admitsPlatformKey)
     }
 
     /// Stops: says that it is no longer ready, lets open calls end within `grace`, closes the connections.
     public func stop(grace: Duration) async {
-        let (rpc, admin, databases, epochs, housekeeping) = state.withLock { state in
+        let (rpc, admin, databases, background, sealer, sealing) = state.withLock { state in
             state.isServing = false
-            return (state.rpc, state.admin, state.databases, state.epochs, state.housekeeping)
+            return (state.rpc, state.admin, state.databases, state.background, state.sealer, state.sealing)
         }
-        let (sealer, sealing) = state.withLock { ($0.sealer, $0.sealing) }
-        for task in housekeeping { task.cancel() }
+        let (epochs, noting) = state.withLock { ($0.epochs, $0.noting) }
+        noting?.cancel()
         sealing?.cancel()
         health.close()
+        async let stopped: Void? = background?.stop(grace: grace)
         await rpc?.shutdown(grace: grace)
+        await stopped
         admin?.close()
         await sealing?.value
         do { try await sealer?.recordRefusals(everything: true) } catch {
@@ -230,50 +237,6 @@ public final class Server: Sendable {
         return configuration
     }
 
-    // MARK: Housekeeping
-
-    /// How often what has become too old is deleted.
-    static let housekeepingInterval = Duration.seconds(3600)
-
-    /// Deletes the outcomes of writes that are a day old, of all tenants.
-    func forgetOldOutcomes() async throws {
-        guard let part = state.withLock({ $0.table }).all.first else { return }
-        let count = try await part.loop.run {
-            try await part.database.run(IdempotencyPurge(), Scope.platformSettings)
-        }
-        log.debug("forgot old outcomes of writes", metadata: ["count": "\(count)"])
-    }
-
-    /// Removes what has been deleted for good: purges tenants whose time to be restored is over, and removes what is left of
-    /// purged tenants, and sites whose time is over.
-    func removeExpired() async throws {
-        guard let part = state.withLock({ $0.table }).all.first else { return }
-        try await part.loop.run {
-            let (database, keyring) = (part.database, part.keyring)
-            for tenant in try await TenantSweep.expired(database) {
-                try await TenantSweep.purge(tenant, database, keyring)
-            }
-            for tenant in try await TenantSweep.unswept(database) { part.sweep(tenant) }
-            try await TenantSweep.removeSites(database)
-        }
-    }
-
-    /// Deletes what credentials leave behind, of all tenants.
-    func forgetOldCredentials() async throws {
-        guard let part = state.withLock({ $0.table }).all.first else { return }
-        try await part.loop.run { try await CredentialHousekeeping.run(part.database) }
-    }
-
-    /// Makes the audit trail's next partitions, and forgets what it has kept long enough, of all tenants.
-    func keepAuditTrail() async throws {
-        guard let part = state.withLock({ $0.table }).all.first else { return }
-        let count = try await part.loop.run {
-            try await AuditKeeping.prepare(part.database)
-            return try await AuditKeeping.forget(part.database)
-        }
-        if count > 0 { log.info("forgot audit events whose time is over", metadata: ["count": "\(count)"]) }
-    }
-
     /// Writes the refusals that were gathered.
     func recordRefusals() async throws {
         try await state.withLock { $0.sealer }?.recordRefusals(everything: true)
@@ -304,20 +267,14 @@ public final class Server: Sendable {
         }
     }
 
-    /// Keeps house until it is cancelled. A failure waits for the next time.
-    private func keepHouse(
-        on loop: EventLoop,
-        every interval: Duration,
-        _ work: @Sendable () async throws -> Void
-    ) async {
+    /// Writes them down until it is cancelled. A failure waits for the next time.
+    private func keepNotingUses(on loop: EventLoop) async {
         while !Task.isCancelled {
-            do {
-                try await work()
-            } catch {
+            do { try await loop.sleep(for: Self.usesInterval) } catch { return }
+            do { try await noteUses() } catch {
                 guard !Task.isCancelled else { return }
-                log.warning("housekeeping failed", metadata: ["error": "\(error)"])
+                log.warning("when credentials were last used is not written down", metadata: ["error": "\(error)"])
             }
-            do { try await loop.sleep(for: interval) } catch { return }
         }
     }
 
@@ -363,7 +320,7 @@ public final class Server: Sendable {
     }
 
     private func metrics() async -> String {
-        let (table, rpc, started) = state.withLock { ($0.table, $0.rpc, $0.started) }
+        let (table, rpc, background, started) = state.withLock { ($0.table, $0.rpc, $0.background, $0.started) }
         var calls: [CallMetrics.MethodCounts] = []
         var rateRefusals: [RateRefusal.Label: Int] = [:]
         for part in table.all {
@@ -376,6 +333,7 @@ public final class Server: Sendable {
             methods: table.all.first?.methods ?? [],
             calls: calls,
             rateRefusals: rateRefusals,
+            jobs: await background?.metrics(),
             started: started
         ).text()
     }

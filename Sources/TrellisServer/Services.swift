@@ -22,6 +22,8 @@ enum Services {
         router.register(admission: AdmissionHandlers())
         router.register(reference: ReferenceHandlers())
         router.register(search: SearchHandlers())
+        router.register(operations: OperationsHandlers())
+        router.register(jobs: JobsHandlers())
         router.register(audit: AuditHandlers())
         router.register(health: health)
         router.register(reflection: reflection)

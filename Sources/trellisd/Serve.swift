@@ -121,6 +121,7 @@ final class Serve: @unchecked Sendable {  // confined to the main loop once that
         options.limits = configuration.limits
         options.rateShare = configuration.rateShare
         options.credentialCallsPerAddress = configuration.credentialCallsPerAddress
+        options.jobs.slots = configuration.jobSlots
         options.platformKey = credentials.platformKey
         options.security = tls
         let server = Server(options, group: group, log: log)

@@ -1,4 +1,5 @@
 import Credentials
+import Domain
 import EventLoop
 import Foundation
 import FoundationNetworking
@@ -35,6 +36,8 @@ final class TestServer: Sendable {
         loops: Int = 2,
         credentials: CredentialSettings = .cheap,
         credentialCallsPerAddress: Int = 0,
+        jobs: JobRegistry = JobRegistry(),
+        jobLimits: JobLimits = JobLimits(),
         log: Logger? = nil,
         security: (server: any ServerTransportSecurity, client: any ClientTransportSecurity)? = nil
     ) async throws {
@@ -51,6 +54,8 @@ final class TestServer: Sendable {
         options.platformKey = platformKey
         // All tests have one address.
         options.credentialCallsPerAddress = credentialCallsPerAddress
+        options.moreJobs = jobs
+        options.jobs = jobLimits
         options.credentials = credentials
         options.security = security?.server
         var log = log ?? Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })

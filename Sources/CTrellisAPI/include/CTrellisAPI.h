@@ -14,6 +14,8 @@
 #include "grpc/health/v1/health.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "trellis/audit/v1/audit.pb-c.h"
+#include "trellis/operations/v1/jobs.pb-c.h"
+#include "trellis/operations/v1/operations.pb-c.h"
 #include "trellis/options/v1/options.pb-c.h"
 #include "trellis/reference/v1/reference.pb-c.h"
 #include "trellis/search/v1/search.pb-c.h"
@@ -80,6 +82,23 @@ static inline const void *_Nonnull trellis__audit__v1__list_audit_events_request
 static inline const void *_Nonnull trellis__audit__v1__list_audit_events_response__descriptor_address(void) { return &trellis__audit__v1__list_audit_events_response__descriptor; }
 static inline const void *_Nonnull trellis__audit__v1__verify_audit_chain_request__descriptor_address(void) { return &trellis__audit__v1__verify_audit_chain_request__descriptor; }
 static inline const void *_Nonnull trellis__audit__v1__verify_audit_chain_response__descriptor_address(void) { return &trellis__audit__v1__verify_audit_chain_response__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__cancel_job_request__descriptor_address(void) { return &trellis__operations__v1__cancel_job_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__cancel_operation_request__descriptor_address(void) { return &trellis__operations__v1__cancel_operation_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__get_job_request__descriptor_address(void) { return &trellis__operations__v1__get_job_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__get_operation_request__descriptor_address(void) { return &trellis__operations__v1__get_operation_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__job__descriptor_address(void) { return &trellis__operations__v1__job__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__list_jobs_request__descriptor_address(void) { return &trellis__operations__v1__list_jobs_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__list_jobs_response__descriptor_address(void) { return &trellis__operations__v1__list_jobs_response__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__list_operations_request__descriptor_address(void) { return &trellis__operations__v1__list_operations_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__list_operations_response__descriptor_address(void) { return &trellis__operations__v1__list_operations_response__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__list_schedules_request__descriptor_address(void) { return &trellis__operations__v1__list_schedules_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__list_schedules_response__descriptor_address(void) { return &trellis__operations__v1__list_schedules_response__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__no_payload__descriptor_address(void) { return &trellis__operations__v1__no_payload__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__operation__descriptor_address(void) { return &trellis__operations__v1__operation__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__operation_metadata__descriptor_address(void) { return &trellis__operations__v1__operation_metadata__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__retry_job_request__descriptor_address(void) { return &trellis__operations__v1__retry_job_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__schedule__descriptor_address(void) { return &trellis__operations__v1__schedule__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__wait_operation_request__descriptor_address(void) { return &trellis__operations__v1__wait_operation_request__descriptor; }
 static inline const void *_Nonnull trellis__options__v1__permission__descriptor_address(void) { return &trellis__options__v1__permission__descriptor; }
 static inline const void *_Nonnull trellis__options__v1__policy__descriptor_address(void) { return &trellis__options__v1__policy__descriptor; }
 static inline const void *_Nonnull trellis__options__v1__rules__descriptor_address(void) { return &trellis__options__v1__rules__descriptor; }

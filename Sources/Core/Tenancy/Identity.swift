@@ -19,7 +19,8 @@ public enum Identity {
         case .platform:
             response.kind = .platform
             return response
-        case .service:
+        case .service, .job:
+            // A job makes no calls, so only a program asks.
             response.kind = .service
         case .user:
             response.kind = .user

@@ -36,6 +36,11 @@ struct ErrorReply: Sendable {
 
     /// The error as the RPC layer sends it; `requestID` goes with it so that people can ask about it.
     func rpcError(requestID: String) -> RPCError {
+        RPCError(code, message, details: status(requestID: requestID).serialized())
+    }
+
+    /// The error with all its details, as it is kept of an operation that has failed.
+    func status(requestID: String) -> RPCStatus {
         var status = RPCStatus(code: Int32(code.rawValue), message: message)
         status.details.append(Self.pack(ErrorInfo(reason: reason, domain: Self.domain, metadata: metadata)))
         if !fields.isEmpty {
@@ -49,7 +54,7 @@ struct ErrorReply: Sendable {
         }
         if let retryAfter { status.details.append(Self.pack(RetryInfo(retryDelay: ProtoDuration(retryAfter)))) }
         status.details.append(Self.pack(RequestInfo(requestID: requestID)))
-        return RPCError(code, message, details: status.serialized())
+        return status
     }
 
     private static func pack(_ detail: some Message) -> AnyMessage {

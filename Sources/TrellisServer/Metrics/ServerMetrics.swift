@@ -16,6 +16,8 @@ struct ServerMetrics: Sendable {
     let calls: [CallMetrics.MethodCounts]
     /// The calls of all loops that were more than a plan lets through.
     let rateRefusals: [RateRefusal.Label: Int]
+    /// What is done in the background; nil while that has not begun.
+    let jobs: JobMetrics?
     /// When the server started, in seconds since the Unix epoch.
     let started: Double
 
@@ -41,6 +43,7 @@ struct ServerMetrics: Sendable {
         writeRates(&out)
         if let security = counts.security { writeSecurity(security, &out) }
         writeCalls(&out)
+        jobs?.write(&out)
         writeProcess(&out)
         return out.text
     }

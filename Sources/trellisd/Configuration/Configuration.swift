@@ -33,6 +33,7 @@ struct Configuration: Sendable {
     let limits: ServerLimits
     let rateShare: Int
     let credentialCallsPerAddress: Int
+    let jobSlots: Int
     let grace: Duration
     let logLevel: LogLevel
     let logFormat: LogFormat
@@ -85,6 +86,7 @@ struct Configuration: Sendable {
         limits = resolver.limits()
         rateShare = resolver.value(settings.rateShare)
         credentialCallsPerAddress = resolver.value(settings.credentialCallsPerAddress)
+        jobSlots = resolver.value(settings.jobSlots)
         grace = resolver.value(settings.grace)
         logLevel = resolver.value(settings.logLevel)
         logFormat = resolver.value(settings.logFormat)

@@ -46,6 +46,7 @@ struct Settings: Sendable {
     let poolLifespan: Setting<Duration>
     let rateShare: Setting<Int>
     let credentialCallsPerAddress: Setting<Int>
+    let jobSlots: Setting<Int>
     let grace: Setting<Duration>
     let tlsCert: Setting<String?>
     let tlsKey: Setting<String?>
@@ -61,7 +62,7 @@ struct Settings: Sendable {
             home.entry, listen.entry, tlsCert.entry, tlsKey.entry, tlsClientCA.entry, tlsClientAuth.entry,
             tlsMinVersion.entry, admin.entry, databaseURL.entry, encryptionKeyFile.entry, tokenIssuer.entry,
             passwordMemory.entry, passwordPasses.entry, passwordHashes.entry, postgres.entry, loops.entry,
-            poolMin.entry, poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry,
+            poolMin.entry, poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry, jobSlots.entry,
             rateShare.entry, credentialCallsPerAddress.entry, grace.entry, logLevel.entry, logFormat.entry,
             config.entry,
         ] + LimitSetting.all.map(\.entry)
@@ -344,12 +345,23 @@ struct Settings: Sendable {
             defaultValue: 2,
             read: Value.integer(0...1000)
         )
+        jobSlots = Setting(
+            entry: SettingEntry(
+                name: "job-slots",
+                placeholder: "N",
+                defaultText: "8",
+                help: "Background jobs that run at once, from 0 to 1000; each may hold a connection of the pool. "
+                    + "0 leaves them, and the schedules, to other servers."
+            ),
+            defaultValue: 8,
+            read: Value.integer(0...1000)
+        )
         grace = Setting(
             entry: SettingEntry(
                 name: "grace",
                 placeholder: "DURATION",
                 defaultText: "30s",
-                help: "How long calls in flight may take to finish after SIGTERM or SIGINT, from 0s to 1h."
+                help: "How long calls and jobs in flight may take to finish after SIGTERM or SIGINT, from 0s to 1h."
             ),
             defaultValue: .seconds(30),
             read: Value.duration(.zero...(.seconds(3600)))
