@@ -47,7 +47,7 @@ func area(_ name: String) -> Target {
 }
 
 /// The areas of the domain core.
-let areas: [Target.Dependency] = ["Tenancy", "EndUsers", "Credentials", "Audit", "Reference", "Search"]
+let areas: [Target.Dependency] = ["Tenancy", "EndUsers", "Privacy", "Credentials", "Audit", "Reference", "Search"]
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
     .testTarget(
@@ -133,6 +133,7 @@ let package = Package(
         .plugin(name: "EmbedMigrations", capability: .buildTool()),
         area("Tenancy"),
         area("EndUsers"),
+        area("Privacy"),
         // How people sign in: an area that hashes passwords off the loop.
         library(
             "Credentials",
@@ -156,8 +157,8 @@ let package = Package(
         .executableTarget(
             name: "trellisd",
             dependencies: [
-                "TrellisServer", "TLS", "Schema", "PrivateCluster", "RPCServer", "HTTP2", "Postgres", "EventLoop",
-                "Primitives", "Protobuf", "Files", "Terminal", log,
+                "TrellisServer", "Credentials", "TLS", "Schema", "PrivateCluster", "RPCServer", "HTTP2", "Postgres",
+                "EventLoop", "Primitives", "Protobuf", "Files", "Terminal", log,
             ],
             swiftSettings: settings,
             linkerSettings: programLinking
@@ -274,7 +275,7 @@ let package = Package(
             ]
         ),
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
-        tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop"]),
+        tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop", "TestSupport"]),
         tests(
             "RPCTests",
             [
@@ -295,7 +296,10 @@ let package = Package(
         tests("DomainTests", ["Domain", "Tenancy", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("AuditTests", ["Audit", "Domain", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("TenancyTests", ["Tenancy", "Domain", "Postgres", "TrellisAPI", "Primitives"]),
-        tests("CredentialsTests", ["Credentials", "Domain", "EventLoop", "TestSupport", "TrellisAPI", "Primitives"]),
+        tests(
+            "CredentialsTests",
+            ["Credentials", "Domain", "EventLoop", "Protobuf", "TestSupport", "TrellisAPI", "Primitives"]
+        ),
         tests(
             "TrellisClientTests",
             [
@@ -307,7 +311,7 @@ let package = Package(
             "TrellisServerTests",
             [
                 "TrellisServer", "Domain", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI", "TestSupport",
-                "RPCClient", "EventLoop", "Primitives", "trellis", log,
+                "RPCClient", "EventLoop", "Primitives", "TLS", "HTTP2", "trellis", log,
             ] + areas
         ),
     ]

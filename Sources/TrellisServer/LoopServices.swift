@@ -25,6 +25,10 @@ final class LoopServices: @unchecked Sendable {
     /// What the audit trail is proven with.
     let auditKeys: AuditKeys
     let refusals = RefusalRecorder()
+    /// What consistency tokens are made with.
+    let tokens: ConsistencyTokens
+    /// By whom all servers hear of changes of who may do what.
+    let epochs: AccessEpochs
     let log: Logger
     /// The log's, asked once: asking copies its handler.
     let logLevel: Logger.Level
@@ -45,6 +49,8 @@ final class LoopServices: @unchecked Sendable {
         keyring: Keyring,
         limiter: RateLimiter,
         credentials: SignInServices,
+        epochs: AccessEpochs,
+        news: AccessNews,
         log: Logger
     ) {
         self.loop = loop
@@ -53,10 +59,12 @@ final class LoopServices: @unchecked Sendable {
         self.keyring = keyring
         self.limiter = limiter
         auditKeys = AuditKeys(keyring)
+        tokens = ConsistencyTokens(keyring)
+        self.epochs = epochs
         self.log = log
         logLevel = log.logLevel
         self.credentials = credentials
-        doorkeeper = Doorkeeper(loop, database, AccessTokens(database, credentials.settings), limiter)
+        doorkeeper = Doorkeeper(loop, database, AccessTokens(database, credentials.settings), news, limiter)
     }
 
     /// Begins to remove the rows of a purged tenant, for which nobody waits. What a failure or a stop leaves, housekeeping

@@ -78,7 +78,9 @@ public final class Server: Sendable {
         var admin: AdminServer?
         var databases: [Database] = []
         var table = LoopTable()
-        var housekeeping: Task<Void, Never>?
+        var epochs: AccessEpochs?
+        var housekeeping: [Task<Void, Never>] = []
+        var unwrittenUses: [CredentialUse: Instant] = [:]
         var sealer: AuditSealer?
         var sealing: Task<Void, Never>?
         var isServing = false
@@ -123,19 +125,25 @@ public final class Server: Sendable {
             return (admits, try await Admission.pageSealingKey(first))
         }
         let credentials = SignInServices(options.credentials)
-        for (loop, database) in zip(loops, databases) {
+        let news = loops.map { _ in AccessNews() }
+        let epochs = AccessEpochs(first, news, log)
+        for (index, database) in databases.enumerated() {
             table.add(
                 LoopServices(
-                    loop,
+                    loops[index],
                     database: database,
                     pageKey: pageKey,
                     keyring: keyring,
                     limiter: limiter,
                     credentials: credentials,
+                    epochs: epochs,
+                    news: news[index],
                     log: log
                 )
             )
         }
+        state.withLock { $0.epochs = epochs }
+        await loops[0].run { epochs.start() }
         let rpc = RPCServer(group: group, configuration: configuration(table)) { [health] loop in
             let router = Router()
             Services.register(in: router, health: health, table)
@@ -164,7 +172,14 @@ public final class Server: Sendable {
         admin?.start()
         health.setAll(.serving, services: table.all.first?.serviceNames ?? [])
         let housekeeping = await loops[0].run { [self, loop = loops[0]] in
-            loop.startTask { await self.keepHouse(on: loop) }
+            let chores: [(Duration, @Sendable () async throws -> Void)] = [
+                (Self.housekeepingInterval, self.removeExpired), (Self.housekeepingInterval, self.forgetOldOutcomes),
+                (Self.housekeepingInterval, self.forgetOldCredentials),
+                (Self.housekeepingInterval, self.keepAuditTrail), (Self.usesInterval, self.noteUses),
+            ]
+            return chores.map { interval, work in
+                loop.startTask { await self.keepHouse(on: loop, every: interval, work) }
+            }
         }
         let sealer = AuditSealer(table, log)
         let sealing = await loops[0].run { [loop = loops[0]] in loop.startTask { await sealer.run(on: loop) } }
@@ -174,11 +189,12 @@ public final class Server: Sendable {
 
     /// Stops: says that it is no longer ready, lets open calls end within `grace`, closes the connections.
     public func stop(grace: Duration) async {
-        let (rpc, admin, databases, housekeeping, sealer, sealing) = state.withLock { state in
+        let (rpc, admin, databases, epochs, housekeeping) = state.withLock { state in
             state.isServing = false
-            return (state.rpc, state.admin, state.databases, state.housekeeping, state.sealer, state.sealing)
+            return (state.rpc, state.admin, state.databases, state.epochs, state.housekeeping)
         }
-        housekeeping?.cancel()
+        let (sealer, sealing) = state.withLock { ($0.sealer, $0.sealing) }
+        for task in housekeeping { task.cancel() }
         sealing?.cancel()
         health.close()
         await rpc?.shutdown(grace: grace)
@@ -187,6 +203,10 @@ public final class Server: Sendable {
         do { try await sealer?.recordRefusals(everything: true) } catch {
             log.warning("the last refusals are in no audit event", metadata: ["error": "\(error)"])
         }
+        do { try await noteUses() } catch {
+            log.warning("the last uses of credentials were not written down", metadata: ["error": "\(error)"])
+        }
+        if let epochs, let first = databases.first { await first.loop.run { epochs.stop() } }
         for database in databases { await database.loop.run { database.close() } }
     }
 
@@ -259,19 +279,45 @@ public final class Server: Sendable {
         try await state.withLock { $0.sealer }?.recordRefusals(everything: true)
     }
 
+    /// How often it is written down when credentials were last used.
+    static let usesInterval = Duration.seconds(60)
+
+    /// Writes down when credentials were last used, as one batch for all of them. What could not be written is, the next time.
+    func noteUses() async throws {
+        let table = state.withLock { $0.table }
+        guard let first = table.all.first else { return }
+        var uses = state.withLock { state in
+            defer { state.unwrittenUses = [:] }
+            return state.unwrittenUses
+        }
+        for part in table.all {
+            let (used, now) = await part.loop.run { (part.doorkeeper.takeUses(), part.loop.now) }
+            let time = Instant.now()
+            for (use, at) in used {
+                let instant = time.advanced(byMicroseconds: -Int64((now - at) / 1000))
+                uses[use] = max(uses[use] ?? instant, instant)
+            }
+        }
+        do { try await first.loop.run { [uses] in try await Admission.note(uses, first.database) } } catch {
+            state.withLock { [uses] in $0.unwrittenUses = uses }
+            throw error
+        }
+    }
+
     /// Keeps house until it is cancelled. A failure waits for the next time.
-    private func keepHouse(on loop: EventLoop) async {
+    private func keepHouse(
+        on loop: EventLoop,
+        every interval: Duration,
+        _ work: @Sendable () async throws -> Void
+    ) async {
         while !Task.isCancelled {
             do {
-                try await removeExpired()
-                try await forgetOldOutcomes()
-                try await forgetOldCredentials()
-                try await keepAuditTrail()
+                try await work()
             } catch {
                 guard !Task.isCancelled else { return }
                 log.warning("housekeeping failed", metadata: ["error": "\(error)"])
             }
-            do { try await loop.sleep(for: Self.housekeepingInterval) } catch { return }
+            do { try await loop.sleep(for: interval) } catch { return }
         }
     }
 

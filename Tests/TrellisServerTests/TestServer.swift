@@ -2,6 +2,7 @@ import Credentials
 import EventLoop
 import Foundation
 import FoundationNetworking
+import HTTP2
 import Logging
 import Postgres
 import Primitives
@@ -25,13 +26,17 @@ final class TestServer: Sendable {
     let database: TestDatabase
 
     /// Starts a server on a database.
+    ///
+    /// - Parameters:
+    ///   - security: the server's TLS, and how its own client speaks it; nil for neither.
     init(
         on database: TestDatabase,
         platformKey: String = Server.newPlatformKey(),
         loops: Int = 2,
         credentials: CredentialSettings = .cheap,
         credentialCallsPerAddress: Int = 0,
-        log: Logger? = nil
+        log: Logger? = nil,
+        security: (server: any ServerTransportSecurity, client: any ClientTransportSecurity)? = nil
     ) async throws {
         self.database = database
         self.platformKey = platformKey
@@ -47,13 +52,16 @@ final class TestServer: Sendable {
         // All tests have one address.
         options.credentialCallsPerAddress = credentialCallsPerAddress
         options.credentials = credentials
+        options.security = security?.server
         var log = log ?? Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         if ProcessInfo.processInfo.environment["TRELLIS_TEST_LOG"] != nil {
             log = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })
         }
         server = Server(options, group: group, log: log)
         started = try await server.start()
-        channel = try Channel(address: started.address.description)
+        var configuration = ChannelConfiguration()
+        configuration.security = security?.client
+        channel = try Channel(address: started.address.description, configuration: configuration)
     }
 
     /// Runs `body` against a server on a database of its own, and stops it.
@@ -95,6 +103,16 @@ final class TestServer: Sendable {
         as answer: Answer.Type = Answer.self
     ) async throws -> Answer {
         try await response(method, request, token, service: "trellis.tenancy.v1.AccessService", as: answer).message
+    }
+
+    /// Calls a method of AdmissionService.
+    func admission<Answer: Message>(
+        _ method: String,
+        _ request: some Message,
+        _ token: String?,
+        as answer: Answer.Type = Answer.self
+    ) async throws -> Answer {
+        try await response(method, request, token, service: "trellis.tenancy.v1.AdmissionService", as: answer).message
     }
 
     func response<Answer: Message>(

@@ -18,9 +18,11 @@
 #include "trellis/reference/v1/reference.pb-c.h"
 #include "trellis/search/v1/search.pb-c.h"
 #include "trellis/tenancy/v1/access.pb-c.h"
+#include "trellis/tenancy/v1/admission.pb-c.h"
 #include "trellis/tenancy/v1/credentials.pb-c.h"
 #include "trellis/tenancy/v1/end_users.pb-c.h"
 #include "trellis/tenancy/v1/plans.pb-c.h"
+#include "trellis/tenancy/v1/privacy.pb-c.h"
 #include "trellis/tenancy/v1/tenancy.pb-c.h"
 
 /* A proto file as a serialized google.protobuf.FileDescriptorProto. */
@@ -134,6 +136,7 @@ static inline const void *_Nonnull trellis__search__v1__snippet__descriptor_addr
 static inline const void *_Nonnull trellis__search__v1__text_range__descriptor_address(void) { return &trellis__search__v1__text_range__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__accept_invitation_request__descriptor_address(void) { return &trellis__tenancy__v1__accept_invitation_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__add_identity_request__descriptor_address(void) { return &trellis__tenancy__v1__add_identity_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__allow_list__descriptor_address(void) { return &trellis__tenancy__v1__allow_list__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__api_key__descriptor_address(void) { return &trellis__tenancy__v1__api_key__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__archive_site_request__descriptor_address(void) { return &trellis__tenancy__v1__archive_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__assign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__assign_role_request__descriptor; }
@@ -147,6 +150,7 @@ static inline const void *_Nonnull trellis__tenancy__v1__check_response__descrip
 static inline const void *_Nonnull trellis__tenancy__v1__create_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__create_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__create_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_role_request__descriptor_address(void) { return &trellis__tenancy__v1__create_role_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__create_service_principal_request__descriptor_address(void) { return &trellis__tenancy__v1__create_service_principal_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_site_request__descriptor_address(void) { return &trellis__tenancy__v1__create_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__create_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_user_request__descriptor_address(void) { return &trellis__tenancy__v1__create_user_request__descriptor; }
@@ -155,12 +159,19 @@ static inline const void *_Nonnull trellis__tenancy__v1__delete_role_request__de
 static inline const void *_Nonnull trellis__tenancy__v1__delete_site_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__delete_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__delete_user_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__detokenize_request__descriptor_address(void) { return &trellis__tenancy__v1__detokenize_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__detokenize_response__descriptor_address(void) { return &trellis__tenancy__v1__detokenize_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__end_user__descriptor_address(void) { return &trellis__tenancy__v1__end_user__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__end_user_activity__descriptor_address(void) { return &trellis__tenancy__v1__end_user_activity__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__end_user_identity__descriptor_address(void) { return &trellis__tenancy__v1__end_user_identity__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__end_user_merge__descriptor_address(void) { return &trellis__tenancy__v1__end_user_merge__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__erase_subject_request__descriptor_address(void) { return &trellis__tenancy__v1__erase_subject_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__erasure_certificate__descriptor_address(void) { return &trellis__tenancy__v1__erasure_certificate__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__export_subject_request__descriptor_address(void) { return &trellis__tenancy__v1__export_subject_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__find_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__find_end_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__get_allow_list_request__descriptor_address(void) { return &trellis__tenancy__v1__get_allow_list_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__get_end_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__get_erasure_certificate_request__descriptor_address(void) { return &trellis__tenancy__v1__get_erasure_certificate_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_jwks_request__descriptor_address(void) { return &trellis__tenancy__v1__get_jwks_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_own_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__get_own_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_plan_request__descriptor_address(void) { return &trellis__tenancy__v1__get_plan_request__descriptor; }
@@ -174,6 +185,7 @@ static inline const void *_Nonnull trellis__tenancy__v1__issue_password_reset_re
 static inline const void *_Nonnull trellis__tenancy__v1__issue_tenant_key_request__descriptor_address(void) { return &trellis__tenancy__v1__issue_tenant_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__jwk__descriptor_address(void) { return &trellis__tenancy__v1__jwk__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__jwk_set__descriptor_address(void) { return &trellis__tenancy__v1__jwk_set__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__legal_hold__descriptor_address(void) { return &trellis__tenancy__v1__legal_hold__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_api_keys_request__descriptor_address(void) { return &trellis__tenancy__v1__list_api_keys_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_api_keys_response__descriptor_address(void) { return &trellis__tenancy__v1__list_api_keys_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_effective_permissions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_effective_permissions_request__descriptor; }
@@ -182,6 +194,8 @@ static inline const void *_Nonnull trellis__tenancy__v1__list_end_users_request_
 static inline const void *_Nonnull trellis__tenancy__v1__list_end_users_response__descriptor_address(void) { return &trellis__tenancy__v1__list_end_users_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_invitations_request__descriptor_address(void) { return &trellis__tenancy__v1__list_invitations_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_invitations_response__descriptor_address(void) { return &trellis__tenancy__v1__list_invitations_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_legal_holds_request__descriptor_address(void) { return &trellis__tenancy__v1__list_legal_holds_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_legal_holds_response__descriptor_address(void) { return &trellis__tenancy__v1__list_legal_holds_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_merges_request__descriptor_address(void) { return &trellis__tenancy__v1__list_merges_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_merges_response__descriptor_address(void) { return &trellis__tenancy__v1__list_merges_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_permissions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_permissions_request__descriptor; }
@@ -192,6 +206,8 @@ static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_r
 static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_response__descriptor_address(void) { return &trellis__tenancy__v1__list_role_assignments_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_roles_request__descriptor_address(void) { return &trellis__tenancy__v1__list_roles_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_roles_response__descriptor_address(void) { return &trellis__tenancy__v1__list_roles_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_service_principals_request__descriptor_address(void) { return &trellis__tenancy__v1__list_service_principals_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_service_principals_response__descriptor_address(void) { return &trellis__tenancy__v1__list_service_principals_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_sessions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_sessions_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_sessions_response__descriptor_address(void) { return &trellis__tenancy__v1__list_sessions_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_signing_keys_request__descriptor_address(void) { return &trellis__tenancy__v1__list_signing_keys_request__descriptor; }
@@ -206,12 +222,15 @@ static inline const void *_Nonnull trellis__tenancy__v1__membership__descriptor_
 static inline const void *_Nonnull trellis__tenancy__v1__merge_end_users_request__descriptor_address(void) { return &trellis__tenancy__v1__merge_end_users_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__password_reset__descriptor_address(void) { return &trellis__tenancy__v1__password_reset__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__permission__descriptor_address(void) { return &trellis__tenancy__v1__permission__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__place_legal_hold_request__descriptor_address(void) { return &trellis__tenancy__v1__place_legal_hold_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__plan__descriptor_address(void) { return &trellis__tenancy__v1__plan__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__plan_rate__descriptor_address(void) { return &trellis__tenancy__v1__plan_rate__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__purge_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__purge_tenant_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__read_subject_export_request__descriptor_address(void) { return &trellis__tenancy__v1__read_subject_export_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__record_activity_request__descriptor_address(void) { return &trellis__tenancy__v1__record_activity_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__record_activity_response__descriptor_address(void) { return &trellis__tenancy__v1__record_activity_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__refresh_session_request__descriptor_address(void) { return &trellis__tenancy__v1__refresh_session_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__release_legal_hold_request__descriptor_address(void) { return &trellis__tenancy__v1__release_legal_hold_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__remove_identity_request__descriptor_address(void) { return &trellis__tenancy__v1__remove_identity_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__request_password_reset_request__descriptor_address(void) { return &trellis__tenancy__v1__request_password_reset_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__request_password_reset_response__descriptor_address(void) { return &trellis__tenancy__v1__request_password_reset_response__descriptor; }
@@ -221,13 +240,17 @@ static inline const void *_Nonnull trellis__tenancy__v1__resume_tenant_request__
 static inline const void *_Nonnull trellis__tenancy__v1__resume_user_request__descriptor_address(void) { return &trellis__tenancy__v1__resume_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_invitation_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_invitation_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__revoke_service_principal_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_service_principal_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_session_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_session_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role__descriptor_address(void) { return &trellis__tenancy__v1__role__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role_assignment__descriptor_address(void) { return &trellis__tenancy__v1__role_assignment__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role_grant__descriptor_address(void) { return &trellis__tenancy__v1__role_grant__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__rotate_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__rotate_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__rotate_signing_key_request__descriptor_address(void) { return &trellis__tenancy__v1__rotate_signing_key_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__service_principal__descriptor_address(void) { return &trellis__tenancy__v1__service_principal__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__session__descriptor_address(void) { return &trellis__tenancy__v1__session__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__session_tokens__descriptor_address(void) { return &trellis__tenancy__v1__session_tokens__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__set_allow_list_request__descriptor_address(void) { return &trellis__tenancy__v1__set_allow_list_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__set_plan_rates_request__descriptor_address(void) { return &trellis__tenancy__v1__set_plan_rates_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__set_tenant_plan_request__descriptor_address(void) { return &trellis__tenancy__v1__set_tenant_plan_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__sign_in_request__descriptor_address(void) { return &trellis__tenancy__v1__sign_in_request__descriptor; }
@@ -237,9 +260,15 @@ static inline const void *_Nonnull trellis__tenancy__v1__sign_out_everywhere_res
 static inline const void *_Nonnull trellis__tenancy__v1__sign_out_request__descriptor_address(void) { return &trellis__tenancy__v1__sign_out_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__signing_key__descriptor_address(void) { return &trellis__tenancy__v1__signing_key__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__site__descriptor_address(void) { return &trellis__tenancy__v1__site__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__source_count__descriptor_address(void) { return &trellis__tenancy__v1__source_count__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__subject_export__descriptor_address(void) { return &trellis__tenancy__v1__subject_export__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__subject_export_part__descriptor_address(void) { return &trellis__tenancy__v1__subject_export_part__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__suspend_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__suspend_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__suspend_user_request__descriptor_address(void) { return &trellis__tenancy__v1__suspend_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__tenant__descriptor_address(void) { return &trellis__tenancy__v1__tenant__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__token_text__descriptor_address(void) { return &trellis__tenancy__v1__token_text__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__tokenize_request__descriptor_address(void) { return &trellis__tenancy__v1__tokenize_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__tokenize_response__descriptor_address(void) { return &trellis__tenancy__v1__tokenize_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__unarchive_site_request__descriptor_address(void) { return &trellis__tenancy__v1__unarchive_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__unassign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__unassign_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__unblock_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__unblock_end_user_request__descriptor; }
@@ -255,6 +284,8 @@ static inline const void *_Nonnull trellis__tenancy__v1__update_tenant_request__
 static inline const void *_Nonnull trellis__tenancy__v1__update_user_request__descriptor_address(void) { return &trellis__tenancy__v1__update_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__upsert_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__upsert_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__user__descriptor_address(void) { return &trellis__tenancy__v1__user__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__verify_erasure_certificate_request__descriptor_address(void) { return &trellis__tenancy__v1__verify_erasure_certificate_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__verify_erasure_certificate_response__descriptor_address(void) { return &trellis__tenancy__v1__verify_erasure_certificate_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__who_am_irequest__descriptor_address(void) { return &trellis__tenancy__v1__who_am_irequest__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__who_am_iresponse__descriptor_address(void) { return &trellis__tenancy__v1__who_am_iresponse__descriptor; }
 

@@ -25,6 +25,8 @@ public enum DomainError: Error, Equatable, Sendable {
     case permissionDenied(permission: String)
     /// The caller's credential is of the wrong kind for this method.
     case wrongCredentialKind(required: CredentialKind)
+    /// The tenant does not let itself be administered from the caller's address.
+    case addressNotAllowed(String)
     /// The caller asked to give away permissions that it does not hold itself.
     case escalation(permissions: [String])
     /// Nobody of the caller's tenant is let in.
@@ -84,6 +86,8 @@ public enum DomainError: Error, Equatable, Sendable {
         case signIn
         /// The refresh token is unknown, was used, or belongs to a session that has ended.
         case refresh
+        /// There was no `authorization` metadata, and the client certificate is no service principal's.
+        case unknownCertificate
     }
 
     /// The kinds of credential that a method can require.
@@ -118,6 +122,8 @@ extension DomainError {
         case .unauthenticated(.signIn): "SIGN_IN_REFUSED"
         case .unauthenticated(.refresh): "REFRESH_TOKEN_REFUSED"
         case .permissionDenied: "PERMISSION_DENIED"
+        case .unauthenticated(.unknownCertificate): "CERTIFICATE_UNKNOWN"
+        case .addressNotAllowed: "ADDRESS_NOT_ALLOWED"
         case .wrongCredentialKind: "WRONG_CREDENTIAL_KIND"
         case .escalation: "PERMISSION_ESCALATION"
         case .tenantClosed(.suspended): "TENANT_SUSPENDED"
@@ -155,6 +161,11 @@ extension DomainError {
             "the e-mail address or the password is wrong"
         case .unauthenticated(.refresh):
             "the refresh token is unknown, was used before, or its session has ended: sign in again"
+        case .unauthenticated(.unknownCertificate):
+            "the client certificate is no service principal's: have the platform bind it, or send metadata "
+                + "authorization: Bearer <API key>"
+        case .addressNotAllowed(let address):
+            "the tenant cannot be administered from \(address): call from an address of its allow list"
         case .permissionDenied(let permission):
             "this needs the permission \(permission), which the credential does not have"
         case .wrongCredentialKind(.tenant):

@@ -31,7 +31,7 @@ public struct Keyring: Sendable {
     /// Makes the key of a new subject, and what is to be stored of it.
     public func makeSubject(_ id: UUID) -> (key: SubjectKey, sealed: [UInt8]) {
         let key = SecureRandom.bytes(SealingKey.byteCount)
-        return (SubjectKey(id, SealingKey(key)), subjects.seal(key, context: id.bytes))
+        return (SubjectKey(id, key), subjects.seal(key, context: id.bytes))
     }
 
     /// The key of a subject, of what is stored of it; nil when there is none any more: the subject was erased.
@@ -42,7 +42,7 @@ public struct Keyring: Sendable {
         guard let key = subjects.open(sealed, context: id.bytes), key.count == SealingKey.byteCount else {
             throw .unreadable(subject: id)
         }
-        return SubjectKey(id, SealingKey(key))
+        return SubjectKey(id, key)
     }
 
     /// By what a text is found where it is kept sealed: without regard to case, for one `kind` of text, such as "email".
@@ -84,10 +84,18 @@ public struct SubjectKey: Sendable {
     /// Who it is.
     public let subject: UUID
     private let key: SealingKey
+    private let root: [UInt8]
 
-    init(_ subject: UUID, _ key: SealingKey) {
+    init(_ subject: UUID, _ key: [UInt8]) {
         self.subject = subject
-        self.key = key
+        self.key = SealingKey(key)
+        root = key
+    }
+
+    /// A code of a text for one purpose: the same for the same text, and nobody can tell or make it who does not have the
+    /// key.
+    public func code(_ text: String, purpose: String) -> [UInt8] {
+        HMACKey(HMACKey(root).code("trellis code: \(purpose)".utf8)).code(text.utf8)
     }
 
     /// Seals bytes for one place, such as "user", so that they are of no use in another.

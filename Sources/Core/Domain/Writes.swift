@@ -23,6 +23,8 @@ public struct WriteCall: Sendable {
     public var category: AuditCategory
     /// Where the call comes from, without the port.
     public var address: String
+    /// How the call is refused, when what it writes is only what is left of a refusal.
+    public var refusal: (outcome: String, reason: String)?
     /// What personal data is kept under.
     public var keyring: Keyring
     /// The time by which the caller wants an answer, in nanoseconds of `EventLoop.now`.
@@ -36,6 +38,7 @@ public struct WriteCall: Sendable {
         isAudited: Bool,
         category: AuditCategory = .dataChange,
         address: String = "",
+        refusal: (outcome: String, reason: String)? = nil,
         keyring: Keyring,
         deadline: UInt64? = nil
     ) {
@@ -45,6 +48,7 @@ public struct WriteCall: Sendable {
         self.isAudited = isAudited
         self.category = category
         self.address = address
+        self.refusal = refusal
         self.keyring = keyring
         self.deadline = deadline
     }
@@ -238,8 +242,7 @@ private struct Outcome {
                 .init(
                     reason: "SUBJECT_ERASED",
                     subject: "requests/\(requestID)",
-                    description: "this call was answered before, and somebody whom the answer told of was erased since: "
-                        + "a new request needs a new request_id"
+                    description: "this call was answered before, and somebody whom the answer told of was erased since"
                 )
             )
         }

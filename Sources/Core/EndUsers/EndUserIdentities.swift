@@ -15,14 +15,15 @@ extension EndUsers {
         _ view: PersonalView
     ) async throws -> EndUser {
         let identity = EndUserIdentity(channel: request.channel, externalID: request.externalID)
-        var (endUser, key) = try await lock(try UUID(request.id, field: "id"), work)
+        let (before, key) = try await lock(try UUID(request.id, field: "id"), work)
+        var endUser = before
         if !endUser.identities.contains(identity) {
             endUser.identities.append(identity)
             try checkCount(endUser.identities, of: key.subject)
             guard try await claim(identity, key.subject, work) else { throw taken(identity, field: "external_id") }
             try await store(endUser, key, work)
         }
-        return try await current(key.subject, work, view)
+        return try await remember(key, from: before, work, view)
     }
 
     /// Takes an identity from an end user.
@@ -32,7 +33,8 @@ extension EndUsers {
         _ view: PersonalView
     ) async throws -> EndUser {
         let identity = EndUserIdentity(channel: request.channel, externalID: request.externalID)
-        var (endUser, key) = try await lock(try UUID(request.id, field: "id"), work)
+        let (before, key) = try await lock(try UUID(request.id, field: "id"), work)
+        var endUser = before
         guard endUser.identities.contains(identity) else {
             throw DomainError.notFound(resource: "identity", id: "\(identity.channel):\(identity.externalID)")
         }
@@ -49,7 +51,7 @@ extension EndUsers {
             )
         )
         try await store(endUser, key, work)
-        return try await current(key.subject, work, view)
+        return try await remember(key, from: before, work, view)
     }
 
     // MARK: Parts

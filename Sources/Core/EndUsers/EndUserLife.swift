@@ -1,5 +1,5 @@
 public import Domain
-internal import Postgres
+public import Postgres
 internal import Primitives
 public import TrellisAPI
 
@@ -64,12 +64,12 @@ extension EndUsers {
         _ view: PersonalView
     ) async throws -> EndUser {
         let id = try UUID(text, field: "id")
-        let (endUser, _) = try await lock(id, work)
+        let (endUser, key) = try await lock(id, work)
         if endUser.state != state {
             let set = EndUserSetState(state: Int16(state.rawValue), tenantID: work.scope.tenant, endUserID: id)
             _ = try await work.transaction.run(set)
         }
-        return try await current(id, work, view)
+        return try await remember(key, from: endUser, work, view)
     }
 
     /// Deletes an end user, for a time.
@@ -77,10 +77,10 @@ extension EndUsers {
         -> EndUser
     {
         let id = try UUID(request.id, field: "id")
-        let (endUser, _) = try await lock(id, work)
+        let (endUser, key) = try await lock(id, work)
         try Etag.check(request.etag, current: endUser.etag, resource: "end user", id: request.id)
         _ = try await work.transaction.run(EndUserDelete(tenantID: work.scope.tenant, endUserID: id))
-        return try await current(id, work, view)
+        return try await remember(key, from: endUser, work, view)
     }
 
     /// Restores a deleted end user.
@@ -95,8 +95,28 @@ extension EndUsers {
         guard row.deleteTime != nil else {
             throw EndUserRow.refusal("END_USER_NOT_DELETED", id, "is not deleted: there is nothing to restore")
         }
-        guard row.sealedKey != nil else { throw EndUserRow.isErased(id) }
+        guard let key = try work.keyring.subject(id, sealed: row.sealedKey) else { throw EndUserRow.isErased(id) }
         _ = try await work.transaction.run(EndUserUndelete(tenantID: work.scope.tenant, endUserID: id))
-        return try await current(id, work, view)
+        return try await remember(key, from: row.endUser(.whole(work.keyring)), work, view)
+    }
+
+    // MARK: Purging
+
+    /// How many end users one transaction purges at most.
+    private static let purgeBatch: Int64 = 500
+
+    /// Purges the deleted end users of all tenants whose time to be restored is over, but for those under a legal hold: with
+    /// everything personal about them, and the keys to it. On the database's loop.
+    ///
+    /// - Returns: how many there were, aliases among them.
+    public static func purge(_ database: Database) async throws -> Int {
+        var total = 0
+        while true {
+            let purged = try await database.transaction(Scope.platformSettings) { transaction in
+                try await transaction.run(EndUserPurge(count: purgeBatch))
+            }
+            guard purged > 0 else { return total }
+            total += purged
+        }
     }
 }

@@ -1,5 +1,5 @@
 public import Domain
-public import Postgres
+internal import Postgres
 internal import Primitives
 internal import Protobuf
 public import TrellisAPI
@@ -27,9 +27,13 @@ extension EndUsers {
         let rows = try await work.transaction.run(EndUserLockAll(tenantID: tenant, endUsers: [sourceID, targetID]))
         let source = try rows.first { $0.endUserID == sourceID }.orNotFound("end user", sourceID)
         let target = try rows.first { $0.endUserID == targetID }.orNotFound("end user", targetID)
-        guard source.mergedInto != targetID else { return try await current(targetID, work, view) }
-        var (own, sourceKey) = try source.live(work.keyring)
-        var (merged, targetKey) = try target.live(work.keyring)
+        guard source.mergedInto != targetID else {
+            work.concerns(targetID)
+            return try target.endUser(view)
+        }
+        let (sourceBefore, sourceKey) = try source.live(work.keyring)
+        let (targetBefore, targetKey) = try target.live(work.keyring)
+        var (own, merged) = (sourceBefore, targetBefore)
         let moved = own.identities
         merged.identities += moved
         try checkCount(merged.identities, of: targetID)
@@ -60,27 +64,25 @@ extension EndUsers {
             )
         )
         try await store(merged, targetKey, work)
-        work.concerns(sourceID)
-        return try await current(targetID, work, view)
+        _ = try await remember(sourceKey, from: sourceBefore, work, view)
+        return try await remember(targetKey, from: targetBefore, work, view)
     }
 
     /// Returns a page of the merges.
     public static func merges(
         _ request: ListMergesRequest,
         _ page: Page,
-        _ scope: Scope,
-        _ database: Database,
+        _ reading: Reading,
         _ view: PersonalView
     ) async throws -> ListMergesResponse {
-        let (tenant, after, count) = (scope.tenant, try page.after, Int64(page.count))
+        let (tenant, after, count) = (reading.scope.tenant, try page.after, Int64(page.count))
         let rows: [EndUserMergeRow]
         if let endUser = try UUID.optional(request.endUserID, field: "end_user_id") {
             let query = EndUserMergeListOf(tenantID: tenant, endUserID: endUser, after: after, count: count)
-            rows = try await database.run(query, scope.settings)
+            rows = try await reading.transaction.run(query)
         } else {
-            rows = try await database.run(
-                EndUserMergeList(tenantID: tenant, after: after, count: count),
-                scope.settings
+            rows = try await reading.transaction.run(
+                EndUserMergeList(tenantID: tenant, after: after, count: count)
             )
         }
         let (shown, next) = page.cut(rows, id: \.mergeID.text)

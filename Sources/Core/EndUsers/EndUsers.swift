@@ -1,5 +1,5 @@
 public import Domain
-public import Postgres
+internal import Postgres
 internal import Primitives
 public import TrellisAPI
 
@@ -69,41 +69,40 @@ public enum EndUsers {
     /// Returns one end user, also a deleted one or an alias.
     public static func get(
         _ request: GetEndUserRequest,
-        _ scope: Scope,
-        _ database: Database,
+        _ reading: Reading,
         _ view: PersonalView
     ) async throws -> EndUser {
         let id = try UUID(request.id, field: "id")
-        let row = try await database.run(EndUserGet(tenantID: scope.tenant, endUserID: id), scope.settings)
+        let row = try await reading.transaction.run(EndUserGet(tenantID: reading.scope.tenant, endUserID: id))
         return try row.orNotFound("end user", id).endUser(view)
     }
 
     /// Returns the end user who has an identity.
     public static func find(
         _ request: FindEndUserRequest,
-        _ scope: Scope,
-        _ database: Database,
+        _ reading: Reading,
         _ view: PersonalView
     ) async throws -> EndUser {
         let identity = EndUserIdentity(channel: request.channel, externalID: request.externalID)
         let query = EndUserByIdentity(
-            tenantID: scope.tenant,
+            tenantID: reading.scope.tenant,
             channel: identity.channel,
             externalIDIndex: identity.index(view.keyring)
         )
-        let row = try await database.run(query, scope.settings)
-        return try row.orNotFound("end user", "\(identity.channel):\(identity.externalID)").endUser(view)
+        let row = try await reading.transaction.run(query)
+            .orNotFound("end user", "\(identity.channel):\(identity.externalID)")
+        if let key = try view.keyring.subject(row.endUserID, sealed: row.sealedKey) { reading.audit.isAbout(key) }
+        return try row.endUser(view)
     }
 
     /// Returns a page of the end users.
     public static func list(
         _ request: ListEndUsersRequest,
         _ page: Page,
-        _ scope: Scope,
-        _ database: Database,
+        _ reading: Reading,
         _ view: PersonalView
     ) async throws -> ListEndUsersResponse {
-        let (tenant, count, showDeleted) = (scope.tenant, Int64(page.count), request.showDeleted)
+        let (tenant, count, showDeleted) = (reading.scope.tenant, Int64(page.count), request.showDeleted)
         var response = ListEndUsersResponse()
         switch request.order {
         case .lastActivity:
@@ -115,12 +114,12 @@ public enum EndUsers {
                 showDeleted: showDeleted,
                 count: count
             )
-            let (rows, next) = page.cut(try await database.run(query, scope.settings)) { LastActivity($0).position }
+            let (rows, next) = page.cut(try await reading.transaction.run(query)) { LastActivity($0).position }
             response.endUsers = try rows.map { try $0.endUser(view) }
             response.nextPageToken = next
         case .unspecified, .unrecognized:
             let query = EndUserList(tenantID: tenant, after: try page.after, showDeleted: showDeleted, count: count)
-            let (rows, next) = page.cut(try await database.run(query, scope.settings), id: \.endUserID.text)
+            let (rows, next) = page.cut(try await reading.transaction.run(query), id: \.endUserID.text)
             response.endUsers = try rows.map { try $0.endUser(view) }
             response.nextPageToken = next
         }
@@ -141,7 +140,8 @@ public enum EndUsers {
                 "language": !request.language.isEmpty,
             ]
         )
-        var (endUser, key) = try await lock(try UUID(request.id, field: "id"), work)
+        let (before, key) = try await lock(try UUID(request.id, field: "id"), work)
+        var endUser = before
         try Etag.check(request.etag, current: endUser.etag, resource: "end user", id: request.id)
         if mask.contains("display_name") { endUser.displayName = request.displayName }
         if mask.contains("profile_json") { endUser.profileJSON = request.profileJSON }
@@ -149,7 +149,7 @@ public enum EndUsers {
         if mask.contains("time_zone") { endUser.timeZone = request.timeZone }
         if mask.contains("language") { endUser.language = request.language }
         try await store(endUser, key, work)
-        return try await current(key.subject, work, view)
+        return try await remember(key, from: before, work, view)
     }
 
     // MARK: Parts
@@ -171,7 +171,7 @@ public enum EndUsers {
                 language: made.language.orEnglish
             )
         )
-        return try await current(id, work, view)
+        return try await remember(key, from: nil, work, view)
     }
 
     /// Stores what has changed of an end user who is locked.
@@ -194,17 +194,28 @@ public enum EndUsers {
             .live(work.keyring)
     }
 
-    /// An end user as they are now, for the answer of a write.
-    static func current(_ id: UUID, _ work: Work, _ view: PersonalView) async throws -> EndUser {
-        work.concerns(id)
-        return try await work.transaction.run(EndUserGet(tenantID: work.scope.tenant, endUserID: id)).certain
-            .endUser(view)
+    /// An end user as they are now, for the answer of a write, and in the audit event what they were before.
+    static func remember(
+        _ key: SubjectKey,
+        from before: EndUser?,
+        _ work: Work,
+        _ view: PersonalView
+    ) async throws -> EndUser {
+        let get = EndUserGet(tenantID: work.scope.tenant, endUserID: key.subject)
+        let row = try await work.transaction.run(get).certain
+        let after = try row.endUser(.whole(work.keyring))
+        work.concerns(key.subject)
+        work.audit.isAbout(key)
+        work.audit.changed("end_user", after.id, from: before, to: after, of: key)
+        return try row.endUser(view)
     }
 
     /// An end user who was there already, unless they were deleted.
     private static func current(_ known: EndUserRow, _ work: Work, _ view: PersonalView) throws -> EndUser {
-        work.concerns(known.endUserID)
         guard known.deleteTime == nil else { throw EndUserRow.isDeleted(known.endUserID) }
+        work.concerns(known.endUserID)
+        if let key = try work.keyring.subject(known.endUserID, sealed: known.sealedKey) { work.audit.isAbout(key) }
+        work.audit.target("end_user", known.endUserID.text)
         return try known.endUser(view)
     }
 }

@@ -25,9 +25,10 @@ public enum Identity {
             response.kind = .user
         }
         let row: UserRow?
-        (response.tenant, response.apiKey, row) = try await database.run(
+        (response.tenant, response.apiKey, response.servicePrincipal, row) = try await database.run(
             TenantGet(tenantID: scope.tenant),
             ApiKeyGet(tenantID: scope.tenant, apiKeyID: scope.actor.id),
+            ServicePrincipalGet(tenantID: scope.tenant, servicePrincipalID: scope.actor.id),
             // No user has the zero UUID.
             UserGet(tenantID: scope.tenant, userID: user ?? .zero),
             settings: scope.settings

@@ -10,6 +10,7 @@ extension ListApiKeysRequest: PagedRequest {}
 extension ListInvitationsRequest: PagedRequest {}
 extension ListRolesRequest: PagedRequest {}
 extension ListRoleAssignmentsRequest: PagedRequest {}
+extension ListServicePrincipalsRequest: PagedRequest {}
 extension CreateTenantRequest: WriteRequest {}
 extension UpdateTenantRequest: WriteRequest {}
 extension UpdateOwnTenantRequest: WriteRequest {}
@@ -41,4 +42,8 @@ extension DeleteRoleRequest: WriteRequest {}
 extension AssignRoleRequest: WriteRequest {}
 extension UnassignRoleRequest: WriteRequest {}
 extension CreateApiKeyRequest: WriteRequest {}
+extension RotateApiKeyRequest: WriteRequest {}
 extension RevokeApiKeyRequest: WriteRequest {}
+extension SetAllowListRequest: WriteRequest {}
+extension CreateServicePrincipalRequest: WriteRequest {}
+extension RevokeServicePrincipalRequest: WriteRequest {}

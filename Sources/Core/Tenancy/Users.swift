@@ -191,6 +191,7 @@ public enum Users {
                 )
             )
         }
+        guard row.sealedKey != nil else { throw erased(id) }
         return row
     }
 

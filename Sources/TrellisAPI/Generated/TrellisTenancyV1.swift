@@ -1006,6 +1006,396 @@ extension ListEffectivePermissionsResponse {
     }
 }
 
+/// The addresses from which a tenant is administered.
+public struct AllowList: GeneratedMessage {
+    /// Networks such as "192.0.2.0/24" or "2001:db8::/32"; empty: from everywhere.
+    public var networks: [String] = []
+    /// When the list was last set; absent when it never was.
+    public var updateTime: Timestamp? = nil
+    /// The version of the list; SetAllowList refuses a stale one.
+    public var etag: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        networks: [String] = [],
+        updateTime: Timestamp? = nil,
+        etag: String = ""
+    ) {
+        self.networks = networks
+        self.updateTime = updateTime
+        self.etag = etag
+    }
+}
+
+/// A program of a tenant that proves who it is with a client certificate.
+public struct ServicePrincipal: GeneratedMessage {
+    /// The principal's id.
+    public var id: String = ""
+    /// What the program is.
+    public var displayName: String = ""
+    /// The name that its certificate bears, as in CreateServicePrincipalRequest.
+    public var certificate: String = ""
+    /// What it may do: permissions such as "tenancy.sites.read", all of an area such as "search.*", or "*", all of the tenant.
+    public var permissions: [String] = []
+    /// When it was made.
+    public var createTime: Timestamp? = nil
+    /// When it last called, to within a few minutes; absent when it never has.
+    public var lastUseTime: Timestamp? = nil
+    /// When it was revoked; absent when it was not.
+    public var revokeTime: Timestamp? = nil
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        displayName: String = "",
+        certificate: String = "",
+        permissions: [String] = [],
+        createTime: Timestamp? = nil,
+        lastUseTime: Timestamp? = nil,
+        revokeTime: Timestamp? = nil
+    ) {
+        self.id = id
+        self.displayName = displayName
+        self.certificate = certificate
+        self.permissions = permissions
+        self.createTime = createTime
+        self.lastUseTime = lastUseTime
+        self.revokeTime = revokeTime
+    }
+}
+
+/// The request of GetAllowList.
+public struct GetAllowListRequest: GeneratedMessage {
+
+    /// A message with every field at its default.
+    public init() {}
+}
+
+/// The request of SetAllowList.
+public struct SetAllowListRequest: GeneratedMessage {
+    /// Addresses or networks of IPv4 and IPv6, such as "192.0.2.7", "192.0.2.0/24" or "2001:db8::/32"; empty: from everywhere.
+    public var networks: [String] = []
+    /// The etag of the list as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        networks: [String] = [],
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.networks = networks
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+/// The request of CreateServicePrincipal.
+public struct CreateServicePrincipalRequest: GeneratedMessage {
+    /// The tenant whose principal is made.
+    public var tenantID: String = ""
+    /// What the program is.
+    public var displayName: String = ""
+    /// The name that its certificate bears, with its kind before it: "uri:spiffe://example.org/billing" or
+    /// "dns:billing.example.org" (of its subjectAltName), "subject:CN=billing,O=Example" (as of RFC 2253), or "sha256:" and the
+    /// 64 hexadecimal digits of its fingerprint.
+    public var certificate: String = ""
+    /// What it may do: permissions such as "tenancy.sites.read", all of an area such as "search.*", or "*", all of the tenant.
+    public var permissions: [String] = []
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        tenantID: String = "",
+        displayName: String = "",
+        certificate: String = "",
+        permissions: [String] = [],
+        requestID: String = ""
+    ) {
+        self.tenantID = tenantID
+        self.displayName = displayName
+        self.certificate = certificate
+        self.permissions = permissions
+        self.requestID = requestID
+    }
+}
+
+/// The request of ListServicePrincipals.
+public struct ListServicePrincipalsRequest: GeneratedMessage {
+    /// Whether to return revoked principals too.
+    public var showRevoked: Bool = false
+    /// The greatest number of principals to return; 0 is 50, more than 1,000 is 1,000.
+    public var pageSize: Int32 = 0
+    /// The next_page_token of the page before; empty for the first.
+    public var pageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        showRevoked: Bool = false,
+        pageSize: Int32 = 0,
+        pageToken: String = ""
+    ) {
+        self.showRevoked = showRevoked
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// The answer of ListServicePrincipals.
+public struct ListServicePrincipalsResponse: GeneratedMessage {
+    /// The principals of this page.
+    public var servicePrincipals: [ServicePrincipal] = []
+    /// The page_token of the next page; empty at the end.
+    public var nextPageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        servicePrincipals: [ServicePrincipal] = [],
+        nextPageToken: String = ""
+    ) {
+        self.servicePrincipals = servicePrincipals
+        self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of RevokeServicePrincipal.
+public struct RevokeServicePrincipalRequest: GeneratedMessage {
+    /// The principal's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+extension AllowList {
+    public static var fullName: String { "trellis.tenancy.v1.AllowList" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__allow_list__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__AllowList.self)
+        self.networks = CReading.texts(c.pointee.n_networks, c.pointee.networks)
+        self.updateTime = CReading.message(c.pointee.update_time)
+        self.etag = CReading.text(c.pointee.etag)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__AllowList.self)
+        (c.pointee.n_networks, c.pointee.networks) = arena.texts(networks)
+        c.pointee.update_time = arena.message(updateTime)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+    }
+}
+
+extension ServicePrincipal {
+    public static var fullName: String { "trellis.tenancy.v1.ServicePrincipal" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__service_principal__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ServicePrincipal.self)
+        self.id = CReading.text(c.pointee.id)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.certificate = CReading.text(c.pointee.certificate)
+        self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
+        self.createTime = CReading.message(c.pointee.create_time)
+        self.lastUseTime = CReading.message(c.pointee.last_use_time)
+        self.revokeTime = CReading.message(c.pointee.revoke_time)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ServicePrincipal.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !certificate.isEmpty { c.pointee.certificate = arena.text(certificate) }
+        (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
+        c.pointee.create_time = arena.message(createTime)
+        c.pointee.last_use_time = arena.message(lastUseTime)
+        c.pointee.revoke_time = arena.message(revokeTime)
+    }
+}
+
+extension GetAllowListRequest {
+    public static var fullName: String { "trellis.tenancy.v1.GetAllowListRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__get_allow_list_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {}
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {}
+}
+
+extension GetAllowListRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+    }
+}
+
+extension SetAllowListRequest {
+    public static var fullName: String { "trellis.tenancy.v1.SetAllowListRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__set_allow_list_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SetAllowListRequest.self)
+        self.networks = CReading.texts(c.pointee.n_networks, c.pointee.networks)
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SetAllowListRequest.self)
+        (c.pointee.n_networks, c.pointee.networks) = arena.texts(networks)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension SetAllowListRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.count("networks", networks.count, maximum: 100)
+        check.texts("networks", networks, maximum: 64)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension CreateServicePrincipalRequest {
+    public static var fullName: String { "trellis.tenancy.v1.CreateServicePrincipalRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__create_service_principal_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CreateServicePrincipalRequest.self)
+        self.tenantID = CReading.text(c.pointee.tenant_id)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.certificate = CReading.text(c.pointee.certificate)
+        self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CreateServicePrincipalRequest.self)
+        if !tenantID.isEmpty { c.pointee.tenant_id = arena.text(tenantID) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !certificate.isEmpty { c.pointee.certificate = arena.text(certificate) }
+        (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension CreateServicePrincipalRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("tenant_id", tenantID, required: true, format: .uuid)
+        check.text("display_name", displayName, required: true, maximum: 100)
+        check.text("certificate", certificate, required: true, maximum: 2048)
+        check.count("permissions", permissions.count, required: true, maximum: 100)
+        check.texts("permissions", permissions, maximum: 128)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ListServicePrincipalsRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListServicePrincipalsRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_service_principals_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListServicePrincipalsRequest.self)
+        self.showRevoked = c.pointee.show_revoked != 0
+        self.pageSize = c.pointee.page_size
+        self.pageToken = CReading.text(c.pointee.page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListServicePrincipalsRequest.self)
+        c.pointee.show_revoked = showRevoked ? 1 : 0
+        c.pointee.page_size = pageSize
+        if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
+    }
+}
+
+extension ListServicePrincipalsRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.number("page_size", pageSize, minimum: 0)
+        check.text("page_token", pageToken, maximum: 2048)
+    }
+}
+
+extension ListServicePrincipalsResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListServicePrincipalsResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_service_principals_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListServicePrincipalsResponse.self)
+        self.servicePrincipals = CReading.messages(c.pointee.n_service_principals, c.pointee.service_principals)
+        self.nextPageToken = CReading.text(c.pointee.next_page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListServicePrincipalsResponse.self)
+        (c.pointee.n_service_principals, c.pointee.service_principals) = arena.messages(servicePrincipals)
+        if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension RevokeServicePrincipalRequest {
+    public static var fullName: String { "trellis.tenancy.v1.RevokeServicePrincipalRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__revoke_service_principal_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RevokeServicePrincipalRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RevokeServicePrincipalRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension RevokeServicePrincipalRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
 /// A person's being signed in to a tenant.
 public struct Session: GeneratedMessage {
     /// The session's id.
@@ -3927,13 +4317,1055 @@ extension SetPlanRatesRequest: ValidatedMessage {
     }
 }
 
+/// The kinds of people whom a tenant keeps data about.
+public enum SubjectKind: GeneratedEnum {
+    /// Never returned.
+    case unspecified
+    /// An end user of the tenant's products.
+    case endUser
+    /// A user, who works for the tenant.
+    case user
+    /// A number that this version has no name for.
+    case unrecognized(Int32)
+
+    /// The value of that number.
+    public init(rawValue: Int32) {
+        switch rawValue {
+        case 0: self = .unspecified
+        case 1: self = .endUser
+        case 2: self = .user
+        default: self = .unrecognized(rawValue)
+        }
+    }
+
+    /// The number on the wire.
+    public var rawValue: Int32 {
+        switch self {
+        case .unspecified: 0
+        case .endUser: 1
+        case .user: 2
+        case .unrecognized(let number): number
+        }
+    }
+
+    /// The name in the proto file; nil for a number that has none.
+    public var protoName: String? {
+        switch self {
+        case .unspecified: "SUBJECT_KIND_UNSPECIFIED"
+        case .endUser: "SUBJECT_KIND_END_USER"
+        case .user: "SUBJECT_KIND_USER"
+        case .unrecognized: nil
+        }
+    }
+
+    /// The named values, in the order of the proto file.
+    public static let knownCases: [Self] = [.unspecified, .endUser, .user]
+}
+
+/// A document with everything that was kept about a subject.
+public struct SubjectExport: GeneratedMessage {
+    /// The export's id.
+    public var id: String = ""
+    /// What the subject is.
+    public var subjectKind: SubjectKind = .unspecified
+    /// The subject's id.
+    public var subjectID: String = ""
+    /// The length of the document in bytes of UTF-8.
+    public var byteCount: Int64 = 0
+    /// The SHA-256 of the document.
+    public var sha256: [UInt8] = []
+    /// How many records it holds, by the part of the system that keeps them.
+    public var records: [SourceCount] = []
+    /// When it was made.
+    public var createTime: Timestamp? = nil
+    /// When it is deleted.
+    public var expireTime: Timestamp? = nil
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        subjectKind: SubjectKind = .unspecified,
+        subjectID: String = "",
+        byteCount: Int64 = 0,
+        sha256: [UInt8] = [],
+        records: [SourceCount] = [],
+        createTime: Timestamp? = nil,
+        expireTime: Timestamp? = nil
+    ) {
+        self.id = id
+        self.subjectKind = subjectKind
+        self.subjectID = subjectID
+        self.byteCount = byteCount
+        self.sha256 = sha256
+        self.records = records
+        self.createTime = createTime
+        self.expireTime = expireTime
+    }
+}
+
+/// How much a part of the system keeps.
+public struct SourceCount: GeneratedMessage {
+    /// The part, such as "end_users".
+    public var source: String = ""
+    /// How many records or rows.
+    public var count: Int64 = 0
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        source: String = "",
+        count: Int64 = 0
+    ) {
+        self.source = source
+        self.count = count
+    }
+}
+
+/// A part of the document of an export.
+public struct SubjectExportPart: GeneratedMessage {
+    /// The next part of the JSON text; parts end between characters.
+    public var json: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        json: String = ""
+    ) {
+        self.json = json
+    }
+}
+
+/// That a subject was erased, what was done, and what a search of every table found afterwards.
+public struct ErasureCertificate: GeneratedMessage {
+    /// The certificate's id.
+    public var id: String = ""
+    /// What the subject was.
+    public var subjectKind: SubjectKind = .unspecified
+    /// The subject's id, which is what still stands for them where they were referred to.
+    public var subjectID: String = ""
+    /// The ids of end users who had been merged into the subject and were erased with them.
+    public var aliasIDs: [String] = []
+    /// Why, as the request says.
+    public var reason: String = ""
+    /// The credential that asked for it.
+    public var requestedBy: String = ""
+    /// When it was asked for.
+    public var requestTime: Timestamp? = nil
+    /// By when the law wants it done: a month after that (GDPR, article 12, paragraph 3).
+    public var dueTime: Timestamp? = nil
+    /// When it was done.
+    public var completeTime: Timestamp? = nil
+    /// The rows that were erased, by the part of the system that kept them.
+    public var erased: [SourceCount] = []
+    /// How many keys were deleted: everything that was sealed with them cannot be read any more, in backups neither.
+    public var keysDeleted: Int64 = 0
+    /// The tables that were searched afterwards for what the subject was known by (external ids, e-mail addresses, names of at
+    /// least five characters), each with how many rows were read.
+    public var searched: [SourceCount] = []
+    /// Tables where a text that the subject was known by was still found, each with the number of rows: texts of the tenant's
+    /// own that happen to hold it, such as a document with the same name, for the tenant to look at. Empty when nothing is left.
+    public var residues: [SourceCount] = []
+    /// What proves, to VerifyErasureCertificate, that the certificate is as it was issued.
+    public var signature: [UInt8] = []
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        subjectKind: SubjectKind = .unspecified,
+        subjectID: String = "",
+        aliasIDs: [String] = [],
+        reason: String = "",
+        requestedBy: String = "",
+        requestTime: Timestamp? = nil,
+        dueTime: Timestamp? = nil,
+        completeTime: Timestamp? = nil,
+        erased: [SourceCount] = [],
+        keysDeleted: Int64 = 0,
+        searched: [SourceCount] = [],
+        residues: [SourceCount] = [],
+        signature: [UInt8] = []
+    ) {
+        self.id = id
+        self.subjectKind = subjectKind
+        self.subjectID = subjectID
+        self.aliasIDs = aliasIDs
+        self.reason = reason
+        self.requestedBy = requestedBy
+        self.requestTime = requestTime
+        self.dueTime = dueTime
+        self.completeTime = completeTime
+        self.erased = erased
+        self.keysDeleted = keysDeleted
+        self.searched = searched
+        self.residues = residues
+        self.signature = signature
+    }
+}
+
+/// That a subject must not be erased.
+public struct LegalHold: GeneratedMessage {
+    /// The hold's id.
+    public var id: String = ""
+    /// What the subject is.
+    public var subjectKind: SubjectKind = .unspecified
+    /// The subject's id.
+    public var subjectID: String = ""
+    /// Why; never anything personal.
+    public var reason: String = ""
+    /// The credential that placed it.
+    public var placedBy: String = ""
+    /// When it was placed.
+    public var createTime: Timestamp? = nil
+    /// When it was released; absent while it holds.
+    public var releaseTime: Timestamp? = nil
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        subjectKind: SubjectKind = .unspecified,
+        subjectID: String = "",
+        reason: String = "",
+        placedBy: String = "",
+        createTime: Timestamp? = nil,
+        releaseTime: Timestamp? = nil
+    ) {
+        self.id = id
+        self.subjectKind = subjectKind
+        self.subjectID = subjectID
+        self.reason = reason
+        self.placedBy = placedBy
+        self.createTime = createTime
+        self.releaseTime = releaseTime
+    }
+}
+
+/// The request of ExportSubject.
+public struct ExportSubjectRequest: GeneratedMessage {
+    /// What the subject is.
+    public var subjectKind: SubjectKind = .unspecified
+    /// The subject's id.
+    public var subjectID: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        subjectKind: SubjectKind = .unspecified,
+        subjectID: String = "",
+        requestID: String = ""
+    ) {
+        self.subjectKind = subjectKind
+        self.subjectID = subjectID
+        self.requestID = requestID
+    }
+}
+
+/// The request of ReadSubjectExport.
+public struct ReadSubjectExportRequest: GeneratedMessage {
+    /// The export's id.
+    public var id: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = ""
+    ) {
+        self.id = id
+    }
+}
+
+/// The request of EraseSubject.
+public struct EraseSubjectRequest: GeneratedMessage {
+    /// What the subject is.
+    public var subjectKind: SubjectKind = .unspecified
+    /// The subject's id; that of an alias stands for whom it was merged into.
+    public var subjectID: String = ""
+    /// Why, for the certificate; never anything personal.
+    public var reason: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        subjectKind: SubjectKind = .unspecified,
+        subjectID: String = "",
+        reason: String = "",
+        requestID: String = ""
+    ) {
+        self.subjectKind = subjectKind
+        self.subjectID = subjectID
+        self.reason = reason
+        self.requestID = requestID
+    }
+}
+
+/// The request of GetErasureCertificate.
+public struct GetErasureCertificateRequest: GeneratedMessage {
+    /// The id of the subject, or of an alias.
+    public var subjectID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        subjectID: String = ""
+    ) {
+        self.subjectID = subjectID
+    }
+}
+
+/// The request of VerifyErasureCertificate.
+public struct VerifyErasureCertificateRequest: GeneratedMessage {
+    /// The certificate.
+    public var certificate: ErasureCertificate? = nil
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        certificate: ErasureCertificate? = nil
+    ) {
+        self.certificate = certificate
+    }
+}
+
+/// The answer of VerifyErasureCertificate.
+public struct VerifyErasureCertificateResponse: GeneratedMessage {
+    /// Whether it is as it was issued for the caller's tenant.
+    public var genuine: Bool = false
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        genuine: Bool = false
+    ) {
+        self.genuine = genuine
+    }
+}
+
+/// The request of PlaceLegalHold.
+public struct PlaceLegalHoldRequest: GeneratedMessage {
+    /// What the subject is.
+    public var subjectKind: SubjectKind = .unspecified
+    /// The subject's id; that of an alias stands for whom it was merged into.
+    public var subjectID: String = ""
+    /// Why; never anything personal.
+    public var reason: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        subjectKind: SubjectKind = .unspecified,
+        subjectID: String = "",
+        reason: String = "",
+        requestID: String = ""
+    ) {
+        self.subjectKind = subjectKind
+        self.subjectID = subjectID
+        self.reason = reason
+        self.requestID = requestID
+    }
+}
+
+/// The request of ReleaseLegalHold.
+public struct ReleaseLegalHoldRequest: GeneratedMessage {
+    /// The hold's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of ListLegalHolds.
+public struct ListLegalHoldsRequest: GeneratedMessage {
+    /// Only holds of this subject.
+    public var subjectID: String = ""
+    /// Whether to return released holds too.
+    public var showReleased: Bool = false
+    /// The greatest number of holds to return; 0 is 50, more than 1,000 is 1,000.
+    public var pageSize: Int32 = 0
+    /// The next_page_token of the page before; empty for the first.
+    public var pageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        subjectID: String = "",
+        showReleased: Bool = false,
+        pageSize: Int32 = 0,
+        pageToken: String = ""
+    ) {
+        self.subjectID = subjectID
+        self.showReleased = showReleased
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// The answer of ListLegalHolds.
+public struct ListLegalHoldsResponse: GeneratedMessage {
+    /// The holds of this page.
+    public var legalHolds: [LegalHold] = []
+    /// The page_token of the next page; empty at the end.
+    public var nextPageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        legalHolds: [LegalHold] = [],
+        nextPageToken: String = ""
+    ) {
+        self.legalHolds = legalHolds
+        self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of Tokenize.
+public struct TokenizeRequest: GeneratedMessage {
+    /// The subject whose texts they are.
+    public var subjectKind: SubjectKind = .unspecified
+    /// The subject's id.
+    public var subjectID: String = ""
+    /// What the texts are, such as "email" or "phone".
+    public var kind: String = ""
+    /// The texts.
+    public var texts: [String] = []
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        subjectKind: SubjectKind = .unspecified,
+        subjectID: String = "",
+        kind: String = "",
+        texts: [String] = [],
+        requestID: String = ""
+    ) {
+        self.subjectKind = subjectKind
+        self.subjectID = subjectID
+        self.kind = kind
+        self.texts = texts
+        self.requestID = requestID
+    }
+}
+
+/// The answer of Tokenize.
+public struct TokenizeResponse: GeneratedMessage {
+    /// A token a text, in the order of the texts.
+    public var tokens: [String] = []
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        tokens: [String] = []
+    ) {
+        self.tokens = tokens
+    }
+}
+
+/// The request of Detokenize.
+public struct DetokenizeRequest: GeneratedMessage {
+    /// The tokens.
+    public var tokens: [String] = []
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        tokens: [String] = []
+    ) {
+        self.tokens = tokens
+    }
+}
+
+/// What a token stands for.
+public struct TokenText: GeneratedMessage {
+    /// The token.
+    public var token: String = ""
+    /// The text; absent when the token stands for nothing.
+    public var text: String? = nil
+    /// What the text is.
+    public var kind: String = ""
+    /// The subject whose text it is.
+    public var subjectID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        token: String = "",
+        text: String? = nil,
+        kind: String = "",
+        subjectID: String = ""
+    ) {
+        self.token = token
+        self.text = text
+        self.kind = kind
+        self.subjectID = subjectID
+    }
+}
+
+/// The answer of Detokenize.
+public struct DetokenizeResponse: GeneratedMessage {
+    /// What each token stands for, in the order of the tokens.
+    public var texts: [TokenText] = []
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        texts: [TokenText] = []
+    ) {
+        self.texts = texts
+    }
+}
+
+extension SubjectExport {
+    public static var fullName: String { "trellis.tenancy.v1.SubjectExport" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__subject_export__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SubjectExport.self)
+        self.id = CReading.text(c.pointee.id)
+        self.subjectKind = CReading.value(c.pointee.subject_kind)
+        self.subjectID = CReading.text(c.pointee.subject_id)
+        self.byteCount = c.pointee.byte_count
+        self.sha256 = CReading.bytes(c.pointee.sha256.len, c.pointee.sha256.data)
+        self.records = CReading.messages(c.pointee.n_records, c.pointee.records)
+        self.createTime = CReading.message(c.pointee.create_time)
+        self.expireTime = CReading.message(c.pointee.expire_time)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SubjectExport.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        c.pointee.subject_kind = .init(UInt32(bitPattern: subjectKind.rawValue))
+        if !subjectID.isEmpty { c.pointee.subject_id = arena.text(subjectID) }
+        c.pointee.byte_count = byteCount
+        (c.pointee.sha256.len, c.pointee.sha256.data) = arena.bytes(sha256)
+        (c.pointee.n_records, c.pointee.records) = arena.messages(records)
+        c.pointee.create_time = arena.message(createTime)
+        c.pointee.expire_time = arena.message(expireTime)
+    }
+}
+
+extension SourceCount {
+    public static var fullName: String { "trellis.tenancy.v1.SourceCount" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__source_count__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SourceCount.self)
+        self.source = CReading.text(c.pointee.source)
+        self.count = c.pointee.count
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SourceCount.self)
+        if !source.isEmpty { c.pointee.source = arena.text(source) }
+        c.pointee.count = count
+    }
+}
+
+extension SubjectExportPart {
+    public static var fullName: String { "trellis.tenancy.v1.SubjectExportPart" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__subject_export_part__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SubjectExportPart.self)
+        self.json = CReading.text(c.pointee.json)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SubjectExportPart.self)
+        if !json.isEmpty { c.pointee.json = arena.text(json) }
+    }
+}
+
+extension ErasureCertificate {
+    public static var fullName: String { "trellis.tenancy.v1.ErasureCertificate" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__erasure_certificate__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ErasureCertificate.self)
+        self.id = CReading.text(c.pointee.id)
+        self.subjectKind = CReading.value(c.pointee.subject_kind)
+        self.subjectID = CReading.text(c.pointee.subject_id)
+        self.aliasIDs = CReading.texts(c.pointee.n_alias_ids, c.pointee.alias_ids)
+        self.reason = CReading.text(c.pointee.reason)
+        self.requestedBy = CReading.text(c.pointee.requested_by)
+        self.requestTime = CReading.message(c.pointee.request_time)
+        self.dueTime = CReading.message(c.pointee.due_time)
+        self.completeTime = CReading.message(c.pointee.complete_time)
+        self.erased = CReading.messages(c.pointee.n_erased, c.pointee.erased)
+        self.keysDeleted = c.pointee.keys_deleted
+        self.searched = CReading.messages(c.pointee.n_searched, c.pointee.searched)
+        self.residues = CReading.messages(c.pointee.n_residues, c.pointee.residues)
+        self.signature = CReading.bytes(c.pointee.signature.len, c.pointee.signature.data)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ErasureCertificate.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        c.pointee.subject_kind = .init(UInt32(bitPattern: subjectKind.rawValue))
+        if !subjectID.isEmpty { c.pointee.subject_id = arena.text(subjectID) }
+        (c.pointee.n_alias_ids, c.pointee.alias_ids) = arena.texts(aliasIDs)
+        if !reason.isEmpty { c.pointee.reason = arena.text(reason) }
+        if !requestedBy.isEmpty { c.pointee.requested_by = arena.text(requestedBy) }
+        c.pointee.request_time = arena.message(requestTime)
+        c.pointee.due_time = arena.message(dueTime)
+        c.pointee.complete_time = arena.message(completeTime)
+        (c.pointee.n_erased, c.pointee.erased) = arena.messages(erased)
+        c.pointee.keys_deleted = keysDeleted
+        (c.pointee.n_searched, c.pointee.searched) = arena.messages(searched)
+        (c.pointee.n_residues, c.pointee.residues) = arena.messages(residues)
+        (c.pointee.signature.len, c.pointee.signature.data) = arena.bytes(signature)
+    }
+}
+
+extension ErasureCertificate: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.value("subject_kind", subjectKind)
+        check.message("request_time", requestTime)
+        check.message("due_time", dueTime)
+        check.message("complete_time", completeTime)
+    }
+}
+
+extension LegalHold {
+    public static var fullName: String { "trellis.tenancy.v1.LegalHold" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__legal_hold__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__LegalHold.self)
+        self.id = CReading.text(c.pointee.id)
+        self.subjectKind = CReading.value(c.pointee.subject_kind)
+        self.subjectID = CReading.text(c.pointee.subject_id)
+        self.reason = CReading.text(c.pointee.reason)
+        self.placedBy = CReading.text(c.pointee.placed_by)
+        self.createTime = CReading.message(c.pointee.create_time)
+        self.releaseTime = CReading.message(c.pointee.release_time)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__LegalHold.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        c.pointee.subject_kind = .init(UInt32(bitPattern: subjectKind.rawValue))
+        if !subjectID.isEmpty { c.pointee.subject_id = arena.text(subjectID) }
+        if !reason.isEmpty { c.pointee.reason = arena.text(reason) }
+        if !placedBy.isEmpty { c.pointee.placed_by = arena.text(placedBy) }
+        c.pointee.create_time = arena.message(createTime)
+        c.pointee.release_time = arena.message(releaseTime)
+    }
+}
+
+extension ExportSubjectRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ExportSubjectRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__export_subject_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ExportSubjectRequest.self)
+        self.subjectKind = CReading.value(c.pointee.subject_kind)
+        self.subjectID = CReading.text(c.pointee.subject_id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ExportSubjectRequest.self)
+        c.pointee.subject_kind = .init(UInt32(bitPattern: subjectKind.rawValue))
+        if !subjectID.isEmpty { c.pointee.subject_id = arena.text(subjectID) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension ReadSubjectExportRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ReadSubjectExportRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__read_subject_export_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ReadSubjectExportRequest.self)
+        self.id = CReading.text(c.pointee.id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ReadSubjectExportRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+    }
+}
+
+extension ReadSubjectExportRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+    }
+}
+
+extension EraseSubjectRequest {
+    public static var fullName: String { "trellis.tenancy.v1.EraseSubjectRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__erase_subject_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EraseSubjectRequest.self)
+        self.subjectKind = CReading.value(c.pointee.subject_kind)
+        self.subjectID = CReading.text(c.pointee.subject_id)
+        self.reason = CReading.text(c.pointee.reason)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__EraseSubjectRequest.self)
+        c.pointee.subject_kind = .init(UInt32(bitPattern: subjectKind.rawValue))
+        if !subjectID.isEmpty { c.pointee.subject_id = arena.text(subjectID) }
+        if !reason.isEmpty { c.pointee.reason = arena.text(reason) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension GetErasureCertificateRequest {
+    public static var fullName: String { "trellis.tenancy.v1.GetErasureCertificateRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__get_erasure_certificate_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__GetErasureCertificateRequest.self)
+        self.subjectID = CReading.text(c.pointee.subject_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__GetErasureCertificateRequest.self)
+        if !subjectID.isEmpty { c.pointee.subject_id = arena.text(subjectID) }
+    }
+}
+
+extension GetErasureCertificateRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("subject_id", subjectID, required: true, format: .uuid)
+    }
+}
+
+extension VerifyErasureCertificateRequest {
+    public static var fullName: String { "trellis.tenancy.v1.VerifyErasureCertificateRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__verify_erasure_certificate_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__VerifyErasureCertificateRequest.self)
+        self.certificate = CReading.message(c.pointee.certificate)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__VerifyErasureCertificateRequest.self)
+        c.pointee.certificate = arena.message(certificate)
+    }
+}
+
+extension VerifyErasureCertificateRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.set("certificate", certificate != nil)
+        check.message("certificate", certificate)
+    }
+}
+
+extension VerifyErasureCertificateResponse {
+    public static var fullName: String { "trellis.tenancy.v1.VerifyErasureCertificateResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__verify_erasure_certificate_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__VerifyErasureCertificateResponse.self)
+        self.genuine = c.pointee.genuine != 0
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__VerifyErasureCertificateResponse.self)
+        c.pointee.genuine = genuine ? 1 : 0
+    }
+}
+
+extension PlaceLegalHoldRequest {
+    public static var fullName: String { "trellis.tenancy.v1.PlaceLegalHoldRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__place_legal_hold_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__PlaceLegalHoldRequest.self)
+        self.subjectKind = CReading.value(c.pointee.subject_kind)
+        self.subjectID = CReading.text(c.pointee.subject_id)
+        self.reason = CReading.text(c.pointee.reason)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__PlaceLegalHoldRequest.self)
+        c.pointee.subject_kind = .init(UInt32(bitPattern: subjectKind.rawValue))
+        if !subjectID.isEmpty { c.pointee.subject_id = arena.text(subjectID) }
+        if !reason.isEmpty { c.pointee.reason = arena.text(reason) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension PlaceLegalHoldRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.value("subject_kind", subjectKind, required: true)
+        check.text("subject_id", subjectID, required: true, format: .uuid)
+        check.text("reason", reason, required: true, maximum: 500)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ReleaseLegalHoldRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ReleaseLegalHoldRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__release_legal_hold_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ReleaseLegalHoldRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ReleaseLegalHoldRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension ReleaseLegalHoldRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ListLegalHoldsRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListLegalHoldsRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_legal_holds_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListLegalHoldsRequest.self)
+        self.subjectID = CReading.text(c.pointee.subject_id)
+        self.showReleased = c.pointee.show_released != 0
+        self.pageSize = c.pointee.page_size
+        self.pageToken = CReading.text(c.pointee.page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListLegalHoldsRequest.self)
+        if !subjectID.isEmpty { c.pointee.subject_id = arena.text(subjectID) }
+        c.pointee.show_released = showReleased ? 1 : 0
+        c.pointee.page_size = pageSize
+        if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
+    }
+}
+
+extension ListLegalHoldsRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("subject_id", subjectID, format: .uuid)
+        check.number("page_size", pageSize, minimum: 0)
+        check.text("page_token", pageToken, maximum: 2048)
+    }
+}
+
+extension ListLegalHoldsResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListLegalHoldsResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_legal_holds_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListLegalHoldsResponse.self)
+        self.legalHolds = CReading.messages(c.pointee.n_legal_holds, c.pointee.legal_holds)
+        self.nextPageToken = CReading.text(c.pointee.next_page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListLegalHoldsResponse.self)
+        (c.pointee.n_legal_holds, c.pointee.legal_holds) = arena.messages(legalHolds)
+        if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension TokenizeRequest {
+    public static var fullName: String { "trellis.tenancy.v1.TokenizeRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__tokenize_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__TokenizeRequest.self)
+        self.subjectKind = CReading.value(c.pointee.subject_kind)
+        self.subjectID = CReading.text(c.pointee.subject_id)
+        self.kind = CReading.text(c.pointee.kind)
+        self.texts = CReading.texts(c.pointee.n_texts, c.pointee.texts)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__TokenizeRequest.self)
+        c.pointee.subject_kind = .init(UInt32(bitPattern: subjectKind.rawValue))
+        if !subjectID.isEmpty { c.pointee.subject_id = arena.text(subjectID) }
+        if !kind.isEmpty { c.pointee.kind = arena.text(kind) }
+        (c.pointee.n_texts, c.pointee.texts) = arena.texts(texts)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension TokenizeRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.value("subject_kind", subjectKind, required: true)
+        check.text("subject_id", subjectID, required: true, format: .uuid)
+        check.text("kind", kind, required: true, format: .slug)
+        check.count("texts", texts.count, required: true, maximum: 100)
+        check.texts("texts", texts, maximum: 4096)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension TokenizeResponse {
+    public static var fullName: String { "trellis.tenancy.v1.TokenizeResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__tokenize_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__TokenizeResponse.self)
+        self.tokens = CReading.texts(c.pointee.n_tokens, c.pointee.tokens)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__TokenizeResponse.self)
+        (c.pointee.n_tokens, c.pointee.tokens) = arena.texts(tokens)
+    }
+}
+
+extension DetokenizeRequest {
+    public static var fullName: String { "trellis.tenancy.v1.DetokenizeRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__detokenize_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DetokenizeRequest.self)
+        self.tokens = CReading.texts(c.pointee.n_tokens, c.pointee.tokens)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DetokenizeRequest.self)
+        (c.pointee.n_tokens, c.pointee.tokens) = arena.texts(tokens)
+    }
+}
+
+extension DetokenizeRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.count("tokens", tokens.count, required: true, maximum: 100)
+        check.texts("tokens", tokens, maximum: 64)
+    }
+}
+
+extension TokenText {
+    public static var fullName: String { "trellis.tenancy.v1.TokenText" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__token_text__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__TokenText.self)
+        self.token = CReading.text(c.pointee.token)
+        if c.pointee._text_case.rawValue == 2 { self.text = CReading.text(c.pointee.text) }
+        self.kind = CReading.text(c.pointee.kind)
+        self.subjectID = CReading.text(c.pointee.subject_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__TokenText.self)
+        if !token.isEmpty { c.pointee.token = arena.text(token) }
+        if let value = text {
+            c.pointee._text_case = .init(2)
+            c.pointee.text = arena.text(value)
+        }
+        if !kind.isEmpty { c.pointee.kind = arena.text(kind) }
+        if !subjectID.isEmpty { c.pointee.subject_id = arena.text(subjectID) }
+    }
+}
+
+extension DetokenizeResponse {
+    public static var fullName: String { "trellis.tenancy.v1.DetokenizeResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__detokenize_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DetokenizeResponse.self)
+        self.texts = CReading.messages(c.pointee.n_texts, c.pointee.texts)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DetokenizeResponse.self)
+        (c.pointee.n_texts, c.pointee.texts) = arena.messages(texts)
+    }
+}
+
 /// The kinds of caller.
 public enum PrincipalKind: GeneratedEnum {
     /// Never returned.
     case unspecified
     /// The platform's own credential.
     case platform
-    /// An API key of a tenant that acts for a program of its own.
+    /// A program of its own, by an API key of a tenant or by its certificate.
     case service
     /// A session of a user, or an API key that acts on behalf of one.
     case user
@@ -4346,6 +5778,12 @@ public struct ApiKey: GeneratedMessage {
     public var expireTime: Timestamp? = nil
     /// When the key was revoked; absent when it was not.
     public var revokeTime: Timestamp? = nil
+    /// The sites on which the key's permissions hold; empty when they hold on the whole tenant.
+    public var siteIDs: [String] = []
+    /// When the key was last used, to within a few minutes; absent when it never was.
+    public var lastUseTime: Timestamp? = nil
+    /// Until when the secret before the last rotation is let in, or was; absent when there is none.
+    public var previousSecretExpireTime: Timestamp? = nil
 
     /// A message with every field at its default.
     public init() {}
@@ -4360,7 +5798,10 @@ public struct ApiKey: GeneratedMessage {
         secret: String = "",
         createTime: Timestamp? = nil,
         expireTime: Timestamp? = nil,
-        revokeTime: Timestamp? = nil
+        revokeTime: Timestamp? = nil,
+        siteIDs: [String] = [],
+        lastUseTime: Timestamp? = nil,
+        previousSecretExpireTime: Timestamp? = nil
     ) {
         self.id = id
         self.displayName = displayName
@@ -4371,6 +5812,9 @@ public struct ApiKey: GeneratedMessage {
         self.createTime = createTime
         self.expireTime = expireTime
         self.revokeTime = revokeTime
+        self.siteIDs = siteIDs
+        self.lastUseTime = lastUseTime
+        self.previousSecretExpireTime = previousSecretExpireTime
     }
 }
 
@@ -5264,6 +6708,9 @@ public struct CreateApiKeyRequest: GeneratedMessage {
     public var userID: String = ""
     /// When the key ends, at most ten years from now; absent when it does not.
     public var expireTime: Timestamp? = nil
+    /// The sites on which the permissions hold; empty for the whole tenant. The key holds nothing beyond them, whatever its user
+    /// holds.
+    public var siteIDs: [String] = []
     /// Makes the call safe to repeat: see the conventions above.
     public var requestID: String = ""
 
@@ -5276,12 +6723,38 @@ public struct CreateApiKeyRequest: GeneratedMessage {
         permissions: [String] = [],
         userID: String = "",
         expireTime: Timestamp? = nil,
+        siteIDs: [String] = [],
         requestID: String = ""
     ) {
         self.displayName = displayName
         self.permissions = permissions
         self.userID = userID
         self.expireTime = expireTime
+        self.siteIDs = siteIDs
+        self.requestID = requestID
+    }
+}
+
+/// The request of RotateApiKey.
+public struct RotateApiKeyRequest: GeneratedMessage {
+    /// The key's id.
+    public var id: String = ""
+    /// For how long the secret before is still let in, at most seven days; 0 ends it at once.
+    public var gracePeriodSeconds: Int64 = 0
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        gracePeriodSeconds: Int64 = 0,
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.gracePeriodSeconds = gracePeriodSeconds
         self.requestID = requestID
     }
 }
@@ -5371,10 +6844,12 @@ public struct WhoAmIResponse: GeneratedMessage {
     public var apiKey: ApiKey? = nil
     /// The user on whose behalf the caller acts; absent for the platform and for programs of their own.
     public var user: User? = nil
-    /// Every permission that the caller holds, with wildcards written out, in alphabetical order.
+    /// Every permission that the caller holds on the whole tenant, with wildcards written out, in alphabetical order.
     public var permissions: [String] = []
-    /// The session that makes the call; absent when an API key makes it.
+    /// The session that makes the call; absent when an API key or a certificate does.
     public var session: Session? = nil
+    /// The service principal whose certificate the caller has shown; absent for callers with a key or a session.
+    public var servicePrincipal: ServicePrincipal? = nil
 
     /// A message with every field at its default.
     public init() {}
@@ -5386,7 +6861,8 @@ public struct WhoAmIResponse: GeneratedMessage {
         apiKey: ApiKey? = nil,
         user: User? = nil,
         permissions: [String] = [],
-        session: Session? = nil
+        session: Session? = nil,
+        servicePrincipal: ServicePrincipal? = nil
     ) {
         self.kind = kind
         self.tenant = tenant
@@ -5394,6 +6870,7 @@ public struct WhoAmIResponse: GeneratedMessage {
         self.user = user
         self.permissions = permissions
         self.session = session
+        self.servicePrincipal = servicePrincipal
     }
 }
 
@@ -5584,6 +7061,9 @@ extension ApiKey {
         self.createTime = CReading.message(c.pointee.create_time)
         self.expireTime = CReading.message(c.pointee.expire_time)
         self.revokeTime = CReading.message(c.pointee.revoke_time)
+        self.siteIDs = CReading.texts(c.pointee.n_site_ids, c.pointee.site_ids)
+        self.lastUseTime = CReading.message(c.pointee.last_use_time)
+        self.previousSecretExpireTime = CReading.message(c.pointee.previous_secret_expire_time)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -5597,6 +7077,9 @@ extension ApiKey {
         c.pointee.create_time = arena.message(createTime)
         c.pointee.expire_time = arena.message(expireTime)
         c.pointee.revoke_time = arena.message(revokeTime)
+        (c.pointee.n_site_ids, c.pointee.site_ids) = arena.texts(siteIDs)
+        c.pointee.last_use_time = arena.message(lastUseTime)
+        c.pointee.previous_secret_expire_time = arena.message(previousSecretExpireTime)
     }
 }
 
@@ -6594,6 +8077,7 @@ extension CreateApiKeyRequest {
         self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
         self.userID = CReading.text(c.pointee.user_id)
         self.expireTime = CReading.message(c.pointee.expire_time)
+        self.siteIDs = CReading.texts(c.pointee.n_site_ids, c.pointee.site_ids)
         self.requestID = CReading.text(c.pointee.request_id)
     }
 
@@ -6603,6 +8087,7 @@ extension CreateApiKeyRequest {
         (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
         if !userID.isEmpty { c.pointee.user_id = arena.text(userID) }
         c.pointee.expire_time = arena.message(expireTime)
+        (c.pointee.n_site_ids, c.pointee.site_ids) = arena.texts(siteIDs)
         if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
     }
 }
@@ -6614,6 +8099,36 @@ extension CreateApiKeyRequest: ValidatedMessage {
         check.texts("permissions", permissions, maximum: 128)
         check.text("user_id", userID, format: .uuid)
         check.message("expire_time", expireTime)
+        check.count("site_ids", siteIDs.count, maximum: 100)
+        check.texts("site_ids", siteIDs, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension RotateApiKeyRequest {
+    public static var fullName: String { "trellis.tenancy.v1.RotateApiKeyRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__rotate_api_key_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RotateApiKeyRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.gracePeriodSeconds = c.pointee.grace_period_seconds
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RotateApiKeyRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        c.pointee.grace_period_seconds = gracePeriodSeconds
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension RotateApiKeyRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.number("grace_period_seconds", gracePeriodSeconds, minimum: 0, maximum: 604800)
         check.text("request_id", requestID, format: .requestID)
     }
 }
@@ -6719,6 +8234,7 @@ extension WhoAmIResponse {
         self.user = CReading.message(c.pointee.user)
         self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
         self.session = CReading.message(c.pointee.session)
+        self.servicePrincipal = CReading.message(c.pointee.service_principal)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -6729,5 +8245,6 @@ extension WhoAmIResponse {
         c.pointee.user = arena.message(user)
         (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
         c.pointee.session = arena.message(session)
+        c.pointee.service_principal = arena.message(servicePrincipal)
     }
 }

@@ -106,6 +106,8 @@ extension ErrorReply {
             retryAfter = exhaustion.retryAfter
         case .contention:
             retryAfter = .milliseconds(50)
+        case .addressNotAllowed(let address):
+            metadata = ["address": address]
         case .unauthenticated, .wrongCredentialKind, .tenantClosed:
             break
         }
@@ -119,7 +121,7 @@ extension ErrorReply {
         case .failedPrecondition: .failedPrecondition
         case .etagMismatch, .contention: .aborted
         case .unauthenticated: .unauthenticated
-        case .permissionDenied, .wrongCredentialKind, .escalation, .tenantClosed: .permissionDenied
+        case .permissionDenied, .wrongCredentialKind, .escalation, .addressNotAllowed, .tenantClosed: .permissionDenied
         case .resourceExhausted: .resourceExhausted
         }
     }

@@ -129,8 +129,14 @@ public protocol TenancyService: Sendable {
     /// Returns the tenant's API keys without their secrets, oldest first.
     func listApiKeys(_ request: ListApiKeysRequest, _ context: ServerContext) async throws -> ListApiKeysResponse
 
-    /// Revokes an API key. The answer comes about half a second later, when no server admits the key any more; a call that
-    /// is given up before may have revoked it all the same. Revoking a key that has been revoked changes nothing.
+    /// Gives an API key a new secret, at once; the id stays. The secret before is let in for grace_period_seconds more, so that
+    /// whoever uses it has the time to take over the new one; one that an earlier rotation has left ends now. The caller must
+    /// hold what the key holds. The secret is in this answer and can never be read again. A key that was revoked is
+    /// FAILED_PRECONDITION with API_KEY_REVOKED, one whose time is over with API_KEY_EXPIRED.
+    func rotateApiKey(_ request: RotateApiKeyRequest, _ context: ServerContext) async throws -> ApiKey
+
+    /// Revokes an API key. When this is answered, no server lets the key in any more; a call that is given up before may have
+    /// revoked it all the same. Revoking a key that has been revoked changes nothing.
     func revokeApiKey(_ request: RevokeApiKeyRequest, _ context: ServerContext) async throws -> ApiKey
 
     /// Returns who is calling: the credential's kind, its tenant and what it may do.
@@ -325,8 +331,16 @@ extension TenancyService {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/ListApiKeys is not implemented by this server")
     }
 
-    /// Revokes an API key. The answer comes about half a second later, when no server admits the key any more; a call that
-    /// is given up before may have revoked it all the same. Revoking a key that has been revoked changes nothing.
+    /// Gives an API key a new secret, at once; the id stays. The secret before is let in for grace_period_seconds more, so that
+    /// whoever uses it has the time to take over the new one; one that an earlier rotation has left ends now. The caller must
+    /// hold what the key holds. The secret is in this answer and can never be read again. A key that was revoked is
+    /// FAILED_PRECONDITION with API_KEY_REVOKED, one whose time is over with API_KEY_EXPIRED.
+    public func rotateApiKey(_ request: RotateApiKeyRequest, _ context: ServerContext) async throws -> ApiKey {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/RotateApiKey is not implemented by this server")
+    }
+
+    /// Revokes an API key. When this is answered, no server lets the key in any more; a call that is given up before may have
+    /// revoked it all the same. Revoking a key that has been revoked changes nothing.
     public func revokeApiKey(_ request: RevokeApiKeyRequest, _ context: ServerContext) async throws -> ApiKey {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/RevokeApiKey is not implemented by this server")
     }
@@ -648,6 +662,15 @@ extension Router {
                 idempotent: true, audited: false)
         ) { (request: ListApiKeysRequest, context) in
             try await service.listApiKeys(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/RotateApiKey",
+            MethodPolicy(
+                permission: "tenancy.api_keys.write", scope: .tenant, effect: .write,
+                idempotent: false, audited: true,
+                administrative: true, category: .authentication)
+        ) { (request: RotateApiKeyRequest, context) in
+            try await service.rotateApiKey(request, context)
         }
         unary(
             "/trellis.tenancy.v1.TenancyService/RevokeApiKey",

@@ -18,17 +18,18 @@ struct EndUserHandlers: EndUserService {
 
     func getEndUser(_ request: GetEndUserRequest, _ context: ServerContext) async throws -> EndUser {
         let call = context.call
-        return try await EndUsers.get(request, call.scope, call.database, call.personalView)
+        return try await context.read(request) { try await EndUsers.get(request, $0, call.personalView) }
     }
 
     func findEndUser(_ request: FindEndUserRequest, _ context: ServerContext) async throws -> EndUser {
         let call = context.call
-        return try await EndUsers.find(request, call.scope, call.database, call.personalView)
+        return try await context.read(request) { try await EndUsers.find(request, $0, call.personalView) }
     }
 
     func listEndUsers(_ request: ListEndUsersRequest, _ context: ServerContext) async throws -> ListEndUsersResponse {
         let call = context.call
-        return try await EndUsers.list(request, context.page(request), call.scope, call.database, call.personalView)
+        let page = try context.page(request)
+        return try await context.read(request) { try await EndUsers.list(request, page, $0, call.personalView) }
     }
 
     func updateEndUser(_ request: UpdateEndUserRequest, _ context: ServerContext) async throws -> EndUser {
@@ -53,7 +54,8 @@ struct EndUserHandlers: EndUserService {
 
     func listMerges(_ request: ListMergesRequest, _ context: ServerContext) async throws -> ListMergesResponse {
         let call = context.call
-        return try await EndUsers.merges(request, context.page(request), call.scope, call.database, call.personalView)
+        let page = try context.page(request)
+        return try await context.read(request) { try await EndUsers.merges(request, page, $0, call.personalView) }
     }
 
     func recordActivity(

@@ -1,3 +1,5 @@
+import Credentials
+import Primitives
 import RPCServer
 import TLS
 import Terminal
@@ -19,6 +21,8 @@ struct Configuration: Sendable {
     let databaseURL: String?
     /// `nil` for the one in the home folder.
     let encryptionKeyFile: String?
+    /// How people sign in.
+    let credentials: CredentialSettings
     let postgres: ClusterVersion
     let loops: Int
     let poolMin: Int
@@ -63,6 +67,14 @@ struct Configuration: Sendable {
         admin = resolver.value(settings.admin)
         databaseURL = resolver.value(settings.databaseURL)
         encryptionKeyFile = resolver.value(settings.encryptionKeyFile)
+        var credentials = CredentialSettings()
+        credentials.issuer = resolver.value(settings.tokenIssuer)
+        credentials.passwordCost = PasswordCost(
+            memoryKiB: resolver.value(settings.passwordMemory) * 1024,
+            passes: resolver.value(settings.passwordPasses)
+        )
+        credentials.hashesAtOnce = resolver.value(settings.passwordHashes)
+        self.credentials = credentials
         postgres = resolver.value(settings.postgres)
         loops = resolver.value(settings.loops)
         poolMin = resolver.value(settings.poolMin)

@@ -33,6 +33,10 @@ struct Settings: Sendable {
     let admin: Setting<HostPort?>
     let databaseURL: Setting<String?>
     let encryptionKeyFile: Setting<String?>
+    let passwordMemory: Setting<Int>
+    let passwordPasses: Setting<Int>
+    let passwordHashes: Setting<Int>
+    let tokenIssuer: Setting<String>
     let postgres: Setting<ClusterVersion>
     let loops: Setting<Int>
     let poolMin: Setting<Int>
@@ -55,7 +59,8 @@ struct Settings: Sendable {
     var all: [SettingEntry] {
         [
             home.entry, listen.entry, tlsCert.entry, tlsKey.entry, tlsClientCA.entry, tlsClientAuth.entry,
-            tlsMinVersion.entry, admin.entry, databaseURL.entry, encryptionKeyFile.entry, postgres.entry, loops.entry,
+            tlsMinVersion.entry, admin.entry, databaseURL.entry, encryptionKeyFile.entry, tokenIssuer.entry,
+            passwordMemory.entry, passwordPasses.entry, passwordHashes.entry, postgres.entry, loops.entry,
             poolMin.entry, poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry,
             rateShare.entry, credentialCallsPerAddress.entry, grace.entry, logLevel.entry, logFormat.entry,
             config.entry,
@@ -194,6 +199,56 @@ struct Settings: Sendable {
                 }
                 return text
             }
+        )
+        tokenIssuer = Setting(
+            entry: SettingEntry(
+                name: "token-issuer",
+                placeholder: "NAME",
+                defaultText: "trellis",
+                help:
+                    "Who access tokens say they are from (iss), such as the URL of the API; the same for all servers of a "
+                    + "database."
+            ),
+            defaultValue: "trellis",
+            read: { (text) throws(BadValue) in
+                guard (1...200).contains(text.utf8.count), !text.contains(where: { $0.isWhitespace }) else {
+                    throw BadValue(expected: "1 to 200 characters without white space")
+                }
+                return text
+            }
+        )
+        passwordMemory = Setting(
+            entry: SettingEntry(
+                name: "password-memory",
+                placeholder: "MIB",
+                defaultText: "64",
+                help:
+                    "Memory that the hash of a password takes (Argon2id), from 8 to 1024 MiB. Raised, passwords are hashed "
+                    + "anew as people sign in."
+            ),
+            defaultValue: 64,
+            read: Value.integer(8...1024)
+        )
+        passwordPasses = Setting(
+            entry: SettingEntry(
+                name: "password-passes",
+                placeholder: "N",
+                defaultText: "3",
+                help: "Passes over that memory, from 1 to 20."
+            ),
+            defaultValue: 3,
+            read: Value.integer(1...20)
+        )
+        passwordHashes = Setting(
+            entry: SettingEntry(
+                name: "password-hashes",
+                placeholder: "N",
+                defaultText: "2",
+                help:
+                    "Passwords that are hashed at the same time at most, from 1 to 4: each takes a core and that memory."
+            ),
+            defaultValue: 2,
+            read: Value.integer(1...4)
         )
         postgres = Setting(
             entry: SettingEntry(

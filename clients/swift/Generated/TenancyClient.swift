@@ -303,8 +303,19 @@ public struct TenancyClient: Sendable {
             "/trellis.tenancy.v1.TenancyService/ListApiKeys", request, isIdempotent: true, options: options)
     }
 
-    /// Revokes an API key. The answer comes about half a second later, when no server admits the key any more; a call that
-    /// is given up before may have revoked it all the same. Revoking a key that has been revoked changes nothing.
+    /// Gives an API key a new secret, at once; the id stays. The secret before is let in for grace_period_seconds more, so that
+    /// whoever uses it has the time to take over the new one; one that an earlier rotation has left ends now. The caller must
+    /// hold what the key holds. The secret is in this answer and can never be read again. A key that was revoked is
+    /// FAILED_PRECONDITION with API_KEY_REVOKED, one whose time is over with API_KEY_EXPIRED.
+    public func rotateApiKey(
+        _ request: RotateApiKeyRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> ApiKey {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/RotateApiKey", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
+    /// Revokes an API key. When this is answered, no server lets the key in any more; a call that is given up before may have
+    /// revoked it all the same. Revoking a key that has been revoked changes nothing.
     public func revokeApiKey(
         _ request: RevokeApiKeyRequest, options: TrellisConnection.Options? = nil
     ) async throws(TrellisError) -> ApiKey {

@@ -198,6 +198,35 @@ package struct PasswordResetPurge: Statement {
     }
 }
 
+/// Those for a user. As the platform's role.
+package struct PasswordResetErase: Statement {
+    package static let name = "PasswordResetErase"
+
+    package static let sql = """
+        DELETE FROM trellis.password_reset
+        WHERE member_of = $1 AND user_id = $2
+        """
+
+    package var memberOf: UUID
+    package var userID: UUID
+
+    package init(
+        memberOf: UUID, userID: UUID
+    ) {
+        self.memberOf = memberOf
+        self.userID = userID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(memberOf)
+        parameters.add(userID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
 private func readPasswordResetGetRow(_ row: Row) throws(PostgresError) -> PasswordResetGetRow {
     PasswordResetGetRow(
         memberOf: try row.uuid(0),

@@ -323,13 +323,14 @@ package struct PersonSetPassword: Statement {
     }
 }
 
-/// `MembershipInsert` of person.sql.
+/// In the place of one whose user is not there any more.
 package struct MembershipInsert: Statement {
     package static let name = "MembershipInsert"
 
     package static let sql = """
         INSERT INTO trellis.membership (person_id, member_of, user_id)
         VALUES ($1, $2, $3)
+        ON CONFLICT (person_id, member_of) DO UPDATE SET user_id = excluded.user_id
         """
 
     package var personID: UUID
@@ -451,6 +452,35 @@ package struct UserPerson: Statement {
 
     package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> UserPersonRow? {
         try result.first(readUserPersonRow)
+    }
+}
+
+/// That somebody signs in as a user. As the platform's role.
+package struct MembershipErase: Statement {
+    package static let name = "MembershipErase"
+
+    package static let sql = """
+        DELETE FROM trellis.membership
+        WHERE member_of = $1 AND user_id = $2
+        """
+
+    package var memberOf: UUID
+    package var userID: UUID
+
+    package init(
+        memberOf: UUID, userID: UUID
+    ) {
+        self.memberOf = memberOf
+        self.userID = userID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(memberOf)
+        parameters.add(userID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
     }
 }
 

@@ -33,10 +33,14 @@ package struct SessionRow: Sendable, Equatable {
 package struct SessionCredentialRow: Sendable, Equatable {
     package var userID: UUID
     package var expireTime: Instant
+    package var epoch: Int64
+    package var networks: [String]
 
-    package init(userID: UUID, expireTime: Instant) {
+    package init(userID: UUID, expireTime: Instant, epoch: Int64, networks: [String]) {
         self.userID = userID
         self.expireTime = expireTime
+        self.epoch = epoch
+        self.networks = networks
     }
 }
 
@@ -220,7 +224,11 @@ package struct SessionCredential: Statement {
     package static let name = "SessionCredential"
 
     package static let sql = """
-        SELECT user_id, expire_time
+        SELECT user_id, expire_time, coalesce((
+            SELECT epoch FROM trellis.access_epoch WHERE access_epoch.tenant_id = $1
+        ), 0) AS epoch, coalesce((
+            SELECT networks FROM trellis.allow_list WHERE allow_list.tenant_id = $1
+        ), '{}') AS networks
         FROM trellis.session
         WHERE tenant_id = $1 AND session_id = $2 AND user_id = $3 AND revoke_time IS NULL
             AND expire_time > now()
@@ -470,6 +478,35 @@ package struct SessionPurge: Statement {
     }
 }
 
+/// Everything of a user, with the tokens.
+package struct SessionErase: Statement {
+    package static let name = "SessionErase"
+
+    package static let sql = """
+        DELETE FROM trellis.session
+        WHERE tenant_id = $1 AND user_id = $2
+        """
+
+    package var tenantID: UUID
+    package var userID: UUID
+
+    package init(
+        tenantID: UUID, userID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.userID = userID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(userID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
 private func readSessionRow(_ row: Row) throws(PostgresError) -> SessionRow {
     SessionRow(
         sessionID: try row.uuid(0),
@@ -486,7 +523,9 @@ private func readSessionRow(_ row: Row) throws(PostgresError) -> SessionRow {
 private func readSessionCredentialRow(_ row: Row) throws(PostgresError) -> SessionCredentialRow {
     SessionCredentialRow(
         userID: try row.uuid(0),
-        expireTime: try row.timestamp(1))
+        expireTime: try row.timestamp(1),
+        epoch: try row.int64(2),
+        networks: try row.texts(3))
 }
 
 private func readSessionsRevokeOfPersonRow(_ row: Row) throws(PostgresError) -> SessionsRevokeOfPersonRow {

@@ -30,3 +30,8 @@ WHERE person_id = @person_id AND create_time > now() - interval '1 minute';
 -- name: PasswordResetPurge :exec
 DELETE FROM trellis.password_reset
 WHERE expire_time < now() - interval '1 day';
+
+-- Those for a user. As the platform's role.
+-- name: PasswordResetErase :exec
+DELETE FROM trellis.password_reset
+WHERE member_of = @member_of AND user_id = @user_id;

@@ -50,9 +50,11 @@ UPDATE trellis.person
 SET password_hash = @password_hash, password_time = now()
 WHERE person_id = @person_id;
 
+-- In the place of one whose user is not there any more.
 -- name: MembershipInsert :exec
 INSERT INTO trellis.membership (person_id, member_of, user_id)
-VALUES (@person_id, @member_of, @user_id);
+VALUES (@person_id, @member_of, @user_id)
+ON CONFLICT (person_id, member_of) DO UPDATE SET user_id = excluded.user_id;
 
 -- The tenants that let a person in.
 -- name: MembershipsByEmail :many MembershipRow
@@ -77,3 +79,8 @@ WHERE person_id = @person_id AND member_of <> @member_of;
 SELECT person_id
 FROM trellis.tenant_user
 WHERE tenant_id = @tenant_id AND user_id = @user_id AND delete_time IS NULL;
+
+-- That somebody signs in as a user. As the platform's role.
+-- name: MembershipErase :exec
+DELETE FROM trellis.membership
+WHERE member_of = @member_of AND user_id = @user_id;

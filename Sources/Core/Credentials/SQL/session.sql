@@ -38,7 +38,11 @@ LIMIT @count;
 
 -- What it takes to let a session in: itself and its user.
 -- name: SessionCredential :one
-SELECT user_id, expire_time
+SELECT user_id, expire_time, coalesce((
+    SELECT epoch FROM trellis.access_epoch WHERE access_epoch.tenant_id = @tenant_id
+), 0) AS epoch, coalesce((
+    SELECT networks FROM trellis.allow_list WHERE allow_list.tenant_id = @tenant_id
+), '{}') AS networks
 FROM trellis.session
 WHERE tenant_id = @tenant_id AND session_id = @session_id AND user_id = @user_id AND revoke_time IS NULL
     AND expire_time > now()
@@ -85,3 +89,8 @@ WHERE tenant_id = @tenant_id AND session_id = @session_id AND token_hash = @toke
 -- name: SessionPurge :exec
 DELETE FROM trellis.session
 WHERE least(revoke_time, expire_time) < now() - interval '30 days';
+
+-- Everything of a user, with the tokens.
+-- name: SessionErase :exec
+DELETE FROM trellis.session
+WHERE tenant_id = @tenant_id AND user_id = @user_id;

@@ -71,6 +71,35 @@ package struct AccessEpochGetRow: Sendable, Equatable {
     }
 }
 
+/// A row of `AccessEpochAnnounce`.
+package struct AccessEpochAnnounceRow: Sendable, Equatable {
+    package var epoch: Int64
+    package var notified: String
+
+    package init(epoch: Int64, notified: String) {
+        self.epoch = epoch
+        self.notified = notified
+    }
+}
+
+/// A row of `AccessNotify`.
+package struct AccessNotifyRow: Sendable, Equatable {
+    package var notified: String
+
+    package init(notified: String) {
+        self.notified = notified
+    }
+}
+
+/// A row of `AccessListeners`.
+package struct AccessListenersRow: Sendable, Equatable {
+    package var process: Int32
+
+    package init(process: Int32) {
+        self.process = process
+    }
+}
+
 /// `UserGrants` of tenant_access.sql.
 package struct UserGrants: Statement {
     package static let name = "UserGrants"
@@ -264,6 +293,91 @@ package struct AccessEpochGet: Statement {
     }
 }
 
+/// The same notification again, for whoever cannot know how many servers have heard the first; no row when nothing has ever
+/// changed.
+package struct AccessEpochAnnounce: Statement {
+    package static let name = "AccessEpochAnnounce"
+
+    package static let sql = """
+        SELECT epoch, pg_notify('trellis_access', tenant_id::text || ' ' || epoch)::text AS notified
+        FROM trellis.access_epoch
+        WHERE tenant_id = $1
+        """
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> AccessEpochAnnounceRow? {
+        try result.first(readAccessEpochAnnounceRow)
+    }
+}
+
+/// `AccessNotify` of tenant_access.sql.
+package struct AccessNotify: Statement {
+    package static let name = "AccessNotify"
+
+    package static let sql = """
+        SELECT pg_notify($1, $2)::text AS notified
+        """
+
+    package var channel: String
+    package var payload: String
+
+    package init(
+        channel: String, payload: String
+    ) {
+        self.channel = channel
+        self.payload = payload
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(channel)
+        parameters.add(payload)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> AccessNotifyRow? {
+        try result.first(readAccessNotifyRow)
+    }
+}
+
+/// The sessions that listen for changes of access, one a server, by their server processes.
+package struct AccessListeners: Statement {
+    package static let name = "AccessListeners"
+
+    package static let sql = """
+        SELECT pid AS process
+        FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = $1
+        """
+
+    package static let isReadOnly = true
+
+    package var applicationName: String
+
+    package init(
+        applicationName: String
+    ) {
+        self.applicationName = applicationName
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(applicationName)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [AccessListenersRow] {
+        try result.rows(readAccessListenersRow)
+    }
+}
+
 private func readUserGrant(_ row: Row) throws(PostgresError) -> UserGrant {
     UserGrant(
         role: try row.text(0),
@@ -298,4 +412,20 @@ private func readAccessEpochBumpManyRow(_ row: Row) throws(PostgresError) -> Acc
 private func readAccessEpochGetRow(_ row: Row) throws(PostgresError) -> AccessEpochGetRow {
     AccessEpochGetRow(
         epoch: try row.int64(0))
+}
+
+private func readAccessEpochAnnounceRow(_ row: Row) throws(PostgresError) -> AccessEpochAnnounceRow {
+    AccessEpochAnnounceRow(
+        epoch: try row.int64(0),
+        notified: try row.text(1))
+}
+
+private func readAccessNotifyRow(_ row: Row) throws(PostgresError) -> AccessNotifyRow {
+    AccessNotifyRow(
+        notified: try row.text(0))
+}
+
+private func readAccessListenersRow(_ row: Row) throws(PostgresError) -> AccessListenersRow {
+    AccessListenersRow(
+        process: try row.int32(0))
 }

@@ -53,3 +53,20 @@ RETURNING tenant_id, epoch, pg_notify('trellis_access', tenant_id::text || ' ' |
 SELECT epoch
 FROM trellis.access_epoch
 WHERE tenant_id = @tenant_id;
+
+-- The same notification again, for whoever cannot know how many servers have heard the first; no row when nothing has ever
+-- changed.
+-- name: AccessEpochAnnounce :one
+SELECT epoch, pg_notify('trellis_access', tenant_id::text || ' ' || epoch)::text AS notified
+FROM trellis.access_epoch
+WHERE tenant_id = @tenant_id;
+
+-- name: AccessNotify :one
+SELECT pg_notify(@channel, @payload)::text AS notified;
+
+-- The sessions that listen for changes of access, one a server, by their server processes.
+-- name: AccessListeners :many
+SELECT pid AS process
+FROM pg_stat_activity
+-- not null: process
+WHERE datname = current_database() AND application_name = @application_name;

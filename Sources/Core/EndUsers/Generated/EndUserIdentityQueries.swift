@@ -147,6 +147,35 @@ package struct EndUserIdentityMove: Statement {
     }
 }
 
+/// `EndUserIdentityErase` of end_user_identity.sql.
+package struct EndUserIdentityErase: Statement {
+    package static let name = "EndUserIdentityErase"
+
+    package static let sql = """
+        DELETE FROM trellis.end_user_identity
+        WHERE tenant_id = $1 AND end_user_id = ANY ($2::uuid[])
+        """
+
+    package var tenantID: UUID
+    package var endUsers: [UUID]
+
+    package init(
+        tenantID: UUID, endUsers: [UUID]
+    ) {
+        self.tenantID = tenantID
+        self.endUsers = endUsers
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(endUsers)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
 private func readEndUserRow(_ row: Row) throws(PostgresError) -> EndUserRow {
     EndUserRow(
         endUserID: try row.uuid(0),

@@ -144,6 +144,36 @@ package struct EndUserMergeListOf: Statement {
     }
 }
 
+/// `EndUserMergeErase` of end_user_merge.sql.
+package struct EndUserMergeErase: Statement {
+    package static let name = "EndUserMergeErase"
+
+    package static let sql = """
+        UPDATE trellis.end_user_merge
+        SET personal = ''
+        WHERE tenant_id = $1 AND source_id = ANY ($2::uuid[])
+        """
+
+    package var tenantID: UUID
+    package var endUsers: [UUID]
+
+    package init(
+        tenantID: UUID, endUsers: [UUID]
+    ) {
+        self.tenantID = tenantID
+        self.endUsers = endUsers
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(endUsers)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
 private func readEndUserMergeRow(_ row: Row) throws(PostgresError) -> EndUserMergeRow {
     EndUserMergeRow(
         mergeID: try row.uuid(0),

@@ -48,6 +48,15 @@ package struct EndUserLiveRow: Sendable, Equatable {
     }
 }
 
+/// A row of `EndUserAliases`.
+package struct EndUserAliasesRow: Sendable, Equatable {
+    package var endUserID: UUID
+
+    package init(endUserID: UUID) {
+        self.endUserID = endUserID
+    }
+}
+
 /// `EndUserInsert` of end_user.sql.
 package struct EndUserInsert: Statement {
     package static let name = "EndUserInsert"
@@ -533,6 +542,123 @@ package struct EndUserRecordActivity: Statement {
     }
 }
 
+/// The aliases of an end user.
+package struct EndUserAliases: Statement {
+    package static let name = "EndUserAliases"
+
+    package static let sql = """
+        SELECT end_user_id
+        FROM trellis.end_user
+        WHERE tenant_id = $1 AND merged_into = $2
+        ORDER BY end_user_id
+        """
+
+    package static let isReadOnly = true
+
+    package var tenantID: UUID
+    package var endUserID: UUID
+
+    package init(
+        tenantID: UUID, endUserID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.endUserID = endUserID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(endUserID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [EndUserAliasesRow] {
+        try result.rows(readEndUserAliasesRow)
+    }
+}
+
+/// Nothing personal stays, but that there was somebody.
+package struct EndUserErase: Statement {
+    package static let name = "EndUserErase"
+
+    package static let sql = """
+        UPDATE trellis.end_user
+        SET personal = '', time_zone = 'UTC', language = 'en', state = 3, version = version + 1, update_time = clock_timestamp()
+        WHERE tenant_id = $1 AND end_user_id = ANY ($2::uuid[])
+        """
+
+    package var tenantID: UUID
+    package var endUsers: [UUID]
+
+    package init(
+        tenantID: UUID, endUsers: [UUID]
+    ) {
+        self.tenantID = tenantID
+        self.endUsers = endUsers
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(endUsers)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
+/// Those of all tenants whose time to be restored is over, with their aliases and the keys and tokens of both; those left out who
+/// are under a legal hold, or whose alias is. As the platform's role.
+package struct EndUserPurge: Statement {
+    package static let name = "EndUserPurge"
+
+    package static let sql = """
+        WITH due AS (
+            SELECT tenant_id, end_user_id
+            FROM trellis.end_user
+            WHERE purge_time < now() AND NOT EXISTS (
+                SELECT FROM trellis.legal_hold JOIN trellis.end_user AS held
+                    ON held.tenant_id = legal_hold.tenant_id AND held.end_user_id = subject_id
+                WHERE legal_hold.tenant_id = end_user.tenant_id AND release_time IS NULL
+                    AND coalesce(held.merged_into, held.end_user_id) = end_user.end_user_id
+            )
+            LIMIT $1
+            FOR UPDATE SKIP LOCKED
+        ), everybody AS (
+            SELECT tenant_id, end_user_id FROM due
+            UNION ALL
+            SELECT tenant_id, alias.end_user_id
+            FROM due JOIN trellis.end_user AS alias USING (tenant_id)
+            WHERE alias.merged_into = due.end_user_id
+        ), keys AS (
+            DELETE FROM trellis.subject_key USING everybody
+            WHERE subject_key.tenant_id = everybody.tenant_id AND subject_id = end_user_id
+        ), tokens AS (
+            DELETE FROM trellis.subject_token USING everybody
+            WHERE subject_token.tenant_id = everybody.tenant_id AND subject_id = end_user_id
+        ), exports AS (
+            DELETE FROM trellis.subject_export USING everybody
+            WHERE subject_export.tenant_id = everybody.tenant_id AND subject_id = end_user_id
+        )
+        DELETE FROM trellis.end_user USING everybody
+        WHERE end_user.tenant_id = everybody.tenant_id AND end_user.end_user_id = everybody.end_user_id
+        """
+
+    package var count: Int64
+
+    package init(
+        count: Int64
+    ) {
+        self.count = count
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(count)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
 private func readEndUserRow(_ row: Row) throws(PostgresError) -> EndUserRow {
     EndUserRow(
         endUserID: try row.uuid(0),
@@ -554,4 +680,9 @@ private func readEndUserLiveRow(_ row: Row) throws(PostgresError) -> EndUserLive
     EndUserLiveRow(
         endUserID: try row.uuid(0),
         liveID: try row.uuid(1))
+}
+
+private func readEndUserAliasesRow(_ row: Row) throws(PostgresError) -> EndUserAliasesRow {
+    EndUserAliasesRow(
+        endUserID: try row.uuid(0))
 }

@@ -118,3 +118,49 @@ UPDATE trellis.end_user
 SET last_active_time = held.time
 FROM held
 WHERE tenant_id = @tenant_id AND end_user.end_user_id = held.end_user_id AND last_active_time < held.time;
+
+-- The aliases of an end user.
+-- name: EndUserAliases :many
+SELECT end_user_id
+FROM trellis.end_user
+WHERE tenant_id = @tenant_id AND merged_into = @end_user_id
+ORDER BY end_user_id;
+
+-- Nothing personal stays, but that there was somebody.
+-- name: EndUserErase :exec
+UPDATE trellis.end_user
+SET personal = '', time_zone = 'UTC', language = 'en', state = 3, version = version + 1, update_time = clock_timestamp()
+WHERE tenant_id = @tenant_id AND end_user_id = ANY (@end_users::uuid[]);
+
+-- Those of all tenants whose time to be restored is over, with their aliases and the keys and tokens of both; those left out who
+-- are under a legal hold, or whose alias is. As the platform's role.
+-- name: EndUserPurge :exec
+WITH due AS (
+    SELECT tenant_id, end_user_id
+    FROM trellis.end_user
+    WHERE purge_time < now() AND NOT EXISTS (
+        SELECT FROM trellis.legal_hold JOIN trellis.end_user AS held
+            ON held.tenant_id = legal_hold.tenant_id AND held.end_user_id = subject_id
+        WHERE legal_hold.tenant_id = end_user.tenant_id AND release_time IS NULL
+            AND coalesce(held.merged_into, held.end_user_id) = end_user.end_user_id
+    )
+    LIMIT @count
+    FOR UPDATE SKIP LOCKED
+), everybody AS (
+    SELECT tenant_id, end_user_id FROM due
+    UNION ALL
+    SELECT tenant_id, alias.end_user_id
+    FROM due JOIN trellis.end_user AS alias USING (tenant_id)
+    WHERE alias.merged_into = due.end_user_id
+), keys AS (
+    DELETE FROM trellis.subject_key USING everybody
+    WHERE subject_key.tenant_id = everybody.tenant_id AND subject_id = end_user_id
+), tokens AS (
+    DELETE FROM trellis.subject_token USING everybody
+    WHERE subject_token.tenant_id = everybody.tenant_id AND subject_id = end_user_id
+), exports AS (
+    DELETE FROM trellis.subject_export USING everybody
+    WHERE subject_export.tenant_id = everybody.tenant_id AND subject_id = end_user_id
+)
+DELETE FROM trellis.end_user USING everybody
+WHERE end_user.tenant_id = everybody.tenant_id AND end_user.end_user_id = everybody.end_user_id;

@@ -24,3 +24,7 @@ WHERE tenant_id = @tenant_id AND channel = @channel AND external_id_index = @ext
 UPDATE trellis.end_user_identity
 SET end_user_id = @target_id
 WHERE tenant_id = @tenant_id AND end_user_id = @source_id;
+
+-- name: EndUserIdentityErase :exec
+DELETE FROM trellis.end_user_identity
+WHERE tenant_id = @tenant_id AND end_user_id = ANY (@end_users::uuid[]);

@@ -26,3 +26,8 @@ FROM trellis.end_user_merge
 WHERE tenant_id = @tenant_id AND (source_id = @end_user_id OR target_id = @end_user_id) AND merge_id > @after
 ORDER BY merge_id
 LIMIT @count;
+
+-- name: EndUserMergeErase :exec
+UPDATE trellis.end_user_merge
+SET personal = ''
+WHERE tenant_id = @tenant_id AND source_id = ANY (@end_users::uuid[]);

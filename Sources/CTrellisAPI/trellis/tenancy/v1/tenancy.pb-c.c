@@ -265,6 +265,12 @@ void   trellis__tenancy__v1__create_api_key_request__init
   static const Trellis__Tenancy__V1__CreateApiKeyRequest init_value = TRELLIS__TENANCY__V1__CREATE_API_KEY_REQUEST__INIT;
   *message = init_value;
 }
+void   trellis__tenancy__v1__rotate_api_key_request__init
+                     (Trellis__Tenancy__V1__RotateApiKeyRequest         *message)
+{
+  static const Trellis__Tenancy__V1__RotateApiKeyRequest init_value = TRELLIS__TENANCY__V1__ROTATE_API_KEY_REQUEST__INIT;
+  *message = init_value;
+}
 void   trellis__tenancy__v1__list_api_keys_request__init
                      (Trellis__Tenancy__V1__ListApiKeysRequest         *message)
 {
@@ -1095,7 +1101,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__role_grant__descriptor =
   (ProtobufCMessageInit) trellis__tenancy__v1__role_grant__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__api_key__field_descriptors[9] =
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__api_key__field_descriptors[12] =
 {
   {
     "id",
@@ -1205,22 +1211,61 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__api_key__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "site_ids",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Trellis__Tenancy__V1__ApiKey, n_site_ids),
+    offsetof(Trellis__Tenancy__V1__ApiKey, site_ids),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_use_time",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ApiKey, last_use_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "previous_secret_expire_time",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ApiKey, previous_secret_expire_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trellis__tenancy__v1__api_key__field_indices_by_name[] = {
   6,   /* field[6] = create_time */
   1,   /* field[1] = display_name */
   7,   /* field[7] = expire_time */
   0,   /* field[0] = id */
+  10,   /* field[10] = last_use_time */
   4,   /* field[4] = obfuscated_secret */
   2,   /* field[2] = permissions */
+  11,   /* field[11] = previous_secret_expire_time */
   8,   /* field[8] = revoke_time */
   5,   /* field[5] = secret */
+  9,   /* field[9] = site_ids */
   3,   /* field[3] = user_id */
 };
 static const ProtobufCIntRange trellis__tenancy__v1__api_key__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__api_key__descriptor =
 {
@@ -1230,7 +1275,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__api_key__descriptor =
   "Trellis__Tenancy__V1__ApiKey",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__ApiKey),
-  9,
+  12,
   trellis__tenancy__v1__api_key__field_descriptors,
   trellis__tenancy__v1__api_key__field_indices_by_name,
   1,  trellis__tenancy__v1__api_key__number_ranges,
@@ -3635,7 +3680,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__revoke_invitation_request
   (ProtobufCMessageInit) trellis__tenancy__v1__revoke_invitation_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__create_api_key_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__create_api_key_request__field_descriptors[6] =
 {
   {
     "display_name",
@@ -3686,6 +3731,18 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__create_api_key_reque
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "site_ids",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Trellis__Tenancy__V1__CreateApiKeyRequest, n_site_ids),
+    offsetof(Trellis__Tenancy__V1__CreateApiKeyRequest, site_ids),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "request_id",
     15,
     PROTOBUF_C_LABEL_NONE,
@@ -3702,14 +3759,15 @@ static const unsigned trellis__tenancy__v1__create_api_key_request__field_indice
   0,   /* field[0] = display_name */
   3,   /* field[3] = expire_time */
   1,   /* field[1] = permissions */
-  4,   /* field[4] = request_id */
+  5,   /* field[5] = request_id */
+  4,   /* field[4] = site_ids */
   2,   /* field[2] = user_id */
 };
 static const ProtobufCIntRange trellis__tenancy__v1__create_api_key_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 15, 4 },
-  { 0, 5 }
+  { 15, 5 },
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__create_api_key_request__descriptor =
 {
@@ -3719,11 +3777,76 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__create_api_key_request__d
   "Trellis__Tenancy__V1__CreateApiKeyRequest",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__CreateApiKeyRequest),
-  5,
+  6,
   trellis__tenancy__v1__create_api_key_request__field_descriptors,
   trellis__tenancy__v1__create_api_key_request__field_indices_by_name,
   2,  trellis__tenancy__v1__create_api_key_request__number_ranges,
   (ProtobufCMessageInit) trellis__tenancy__v1__create_api_key_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__rotate_api_key_request__field_descriptors[3] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__RotateApiKeyRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "grace_period_seconds",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__RotateApiKeyRequest, grace_period_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__RotateApiKeyRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__rotate_api_key_request__field_indices_by_name[] = {
+  1,   /* field[1] = grace_period_seconds */
+  0,   /* field[0] = id */
+  2,   /* field[2] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__rotate_api_key_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 15, 2 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__rotate_api_key_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.RotateApiKeyRequest",
+  "RotateApiKeyRequest",
+  "Trellis__Tenancy__V1__RotateApiKeyRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__RotateApiKeyRequest),
+  3,
+  trellis__tenancy__v1__rotate_api_key_request__field_descriptors,
+  trellis__tenancy__v1__rotate_api_key_request__field_indices_by_name,
+  2,  trellis__tenancy__v1__rotate_api_key_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__rotate_api_key_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor trellis__tenancy__v1__list_api_keys_request__field_descriptors[4] =
@@ -3925,7 +4048,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__who_am_irequest__descript
   (ProtobufCMessageInit) trellis__tenancy__v1__who_am_irequest__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__who_am_iresponse__field_descriptors[6] =
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__who_am_iresponse__field_descriptors[7] =
 {
   {
     "kind",
@@ -3999,11 +4122,24 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__who_am_iresponse__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "service_principal",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__WhoAmIResponse, service_principal),
+    &trellis__tenancy__v1__service_principal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trellis__tenancy__v1__who_am_iresponse__field_indices_by_name[] = {
   2,   /* field[2] = api_key */
   0,   /* field[0] = kind */
   4,   /* field[4] = permissions */
+  6,   /* field[6] = service_principal */
   5,   /* field[5] = session */
   1,   /* field[1] = tenant */
   3,   /* field[3] = user */
@@ -4011,7 +4147,7 @@ static const unsigned trellis__tenancy__v1__who_am_iresponse__field_indices_by_n
 static const ProtobufCIntRange trellis__tenancy__v1__who_am_iresponse__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__who_am_iresponse__descriptor =
 {
@@ -4021,7 +4157,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__who_am_iresponse__descrip
   "Trellis__Tenancy__V1__WhoAmIResponse",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__WhoAmIResponse),
-  6,
+  7,
   trellis__tenancy__v1__who_am_iresponse__field_descriptors,
   trellis__tenancy__v1__who_am_iresponse__field_indices_by_name,
   1,  trellis__tenancy__v1__who_am_iresponse__number_ranges,

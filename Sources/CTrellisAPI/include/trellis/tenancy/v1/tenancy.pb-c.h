@@ -11,6 +11,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "google/protobuf/field_mask.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"
 #include "trellis/options/v1/options.pb-c.h"
+#include "trellis/tenancy/v1/admission.pb-c.h"
 #include "trellis/tenancy/v1/credentials.pb-c.h"
 
 typedef struct Trellis__Tenancy__V1__Tenant Trellis__Tenancy__V1__Tenant;
@@ -56,6 +57,7 @@ typedef struct Trellis__Tenancy__V1__ListInvitationsRequest Trellis__Tenancy__V1
 typedef struct Trellis__Tenancy__V1__ListInvitationsResponse Trellis__Tenancy__V1__ListInvitationsResponse;
 typedef struct Trellis__Tenancy__V1__RevokeInvitationRequest Trellis__Tenancy__V1__RevokeInvitationRequest;
 typedef struct Trellis__Tenancy__V1__CreateApiKeyRequest Trellis__Tenancy__V1__CreateApiKeyRequest;
+typedef struct Trellis__Tenancy__V1__RotateApiKeyRequest Trellis__Tenancy__V1__RotateApiKeyRequest;
 typedef struct Trellis__Tenancy__V1__ListApiKeysRequest Trellis__Tenancy__V1__ListApiKeysRequest;
 typedef struct Trellis__Tenancy__V1__ListApiKeysResponse Trellis__Tenancy__V1__ListApiKeysResponse;
 typedef struct Trellis__Tenancy__V1__RevokeApiKeyRequest Trellis__Tenancy__V1__RevokeApiKeyRequest;
@@ -189,10 +191,14 @@ struct  Trellis__Tenancy__V1__ApiKey
   Google__Protobuf__Timestamp *create_time;
   Google__Protobuf__Timestamp *expire_time;
   Google__Protobuf__Timestamp *revoke_time;
+  size_t n_site_ids;
+  char **site_ids;
+  Google__Protobuf__Timestamp *last_use_time;
+  Google__Protobuf__Timestamp *previous_secret_expire_time;
 };
 #define TRELLIS__TENANCY__V1__API_KEY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__api_key__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, NULL, 0,NULL, NULL, NULL }
 
 struct  Trellis__Tenancy__V1__CreateTenantRequest
 {
@@ -608,11 +614,24 @@ struct  Trellis__Tenancy__V1__CreateApiKeyRequest
   char **permissions;
   char *user_id;
   Google__Protobuf__Timestamp *expire_time;
+  size_t n_site_ids;
+  char **site_ids;
   char *request_id;
 };
 #define TRELLIS__TENANCY__V1__CREATE_API_KEY_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__create_api_key_request__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, NULL, 0,NULL, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__RotateApiKeyRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  int64_t grace_period_seconds;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__ROTATE_API_KEY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__rotate_api_key_request__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
 
 struct  Trellis__Tenancy__V1__ListApiKeysRequest
 {
@@ -665,10 +684,11 @@ struct  Trellis__Tenancy__V1__WhoAmIResponse
   size_t n_permissions;
   char **permissions;
   Trellis__Tenancy__V1__Session *session;
+  Trellis__Tenancy__V1__ServicePrincipal *service_principal;
 };
 #define TRELLIS__TENANCY__V1__WHO_AM_IRESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__who_am_iresponse__descriptor) \
-    , TRELLIS__TENANCY__V1__PRINCIPAL_KIND__PRINCIPAL_KIND_UNSPECIFIED, NULL, NULL, NULL, 0,NULL, NULL }
+    , TRELLIS__TENANCY__V1__PRINCIPAL_KIND__PRINCIPAL_KIND_UNSPECIFIED, NULL, NULL, NULL, 0,NULL, NULL, NULL }
 
 /* Trellis__Tenancy__V1__Tenant methods */
 void   trellis__tenancy__v1__tenant__init
@@ -799,6 +819,9 @@ void   trellis__tenancy__v1__revoke_invitation_request__init
 /* Trellis__Tenancy__V1__CreateApiKeyRequest methods */
 void   trellis__tenancy__v1__create_api_key_request__init
                      (Trellis__Tenancy__V1__CreateApiKeyRequest         *message);
+/* Trellis__Tenancy__V1__RotateApiKeyRequest methods */
+void   trellis__tenancy__v1__rotate_api_key_request__init
+                     (Trellis__Tenancy__V1__RotateApiKeyRequest         *message);
 /* Trellis__Tenancy__V1__ListApiKeysRequest methods */
 void   trellis__tenancy__v1__list_api_keys_request__init
                      (Trellis__Tenancy__V1__ListApiKeysRequest         *message);
@@ -863,6 +886,7 @@ extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_invitations_r
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_invitations_response__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__revoke_invitation_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__create_api_key_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__rotate_api_key_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_api_keys_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_api_keys_response__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__revoke_api_key_request__descriptor;

@@ -1,0 +1,48 @@
+public import Domain
+internal import Postgres
+internal import Primitives
+internal import TrellisAPI
+
+/// What is kept of users' sessions: from where, with what and when they signed in.
+public struct SessionData: PersonalDataSource {
+    /// The part.
+    public init() {}
+
+    /// What the part is called.
+    public var name: String { "sessions" }
+
+    /// Everything that is kept of a subject.
+    public func collect(_ subject: DataSubject, _ work: Work) async throws -> PersonalRecords {
+        var found = PersonalRecords()
+        guard subject.kind == .user else { return found }
+        var after = UUID.zero
+        while true {
+            let query = SessionList(
+                tenantID: work.scope.tenant,
+                userID: subject.id,
+                after: after,
+                showEnded: true,
+                count: 1000
+            )
+            let rows = try await work.transaction.run(query)
+            for row in rows { try found.add("session", try row.session(.whole(work.keyring), current: .zero)) }
+            guard rows.count == 1000, let last = rows.last else { return found }
+            after = last.sessionID
+        }
+    }
+
+    /// Erases everything personal about a subject. Their sessions end with it, and whoever signed in as them does so no
+    /// more.
+    public func erase(_ subject: DataSubject, _ work: Work) async throws -> Int64 {
+        guard subject.kind == .user else { return 0 }
+        let (tenant, id) = (work.scope.tenant, subject.id)
+        let sessions = try await work.transaction.run(SessionErase(tenantID: tenant, userID: id))
+        let (memberships, resets) = try await work.asPlatform { work in
+            try await work.transaction.run(
+                MembershipErase(memberOf: tenant, userID: id),
+                PasswordResetErase(memberOf: tenant, userID: id)
+            )
+        }
+        return Int64(sessions + memberships + resets)
+    }
+}
