@@ -121,7 +121,6 @@ struct PurgeTests {
             #expect(after["audit_event"] == before["audit_event", default: 0] + 2)
             #expect(try await Self.rows(of: other.id, server.database) == others)
 
-            try await server.accessSettles()
             #expect(await TenantLifeTests.reason(server, "WhoAmI", WhoAmIRequest(), key) == "CREDENTIAL_REFUSED")
             _ = try await server.call("WhoAmI", WhoAmIRequest(), otherKey, as: WhoAmIResponse.self)
             #expect(
@@ -167,6 +166,31 @@ struct PurgeTests {
                 }
                 #expect(left == 0 && steps > 5)
             }
+        }
+    }
+
+    @Test("what is under a legal hold is not purged, by nobody, until the hold is released")
+    func hold() async throws {
+        try await TestServer.with { server in
+            let (tenant, _) = try await server.tenant("held")
+            let delete = DeleteTenantRequest(id: tenant.id)
+            _ = try await server.call("DeleteTenant", delete, server.platformKey, as: Tenant.self)
+            try await server.database.execute(
+                """
+                INSERT INTO trellis.legal_hold (tenant_id, hold_id, subject_kind, subject_id, reason, placed_by)
+                VALUES ('\(tenant.id)', gen_random_uuid(), 1, gen_random_uuid(), 'a lawsuit', gen_random_uuid());
+                UPDATE trellis.tenant SET purge_time = now() - interval '1 second' WHERE tenant_id = '\(tenant.id)';
+                """
+            )
+            let purge = PurgeTenantRequest(id: tenant.id, force: true)
+            #expect(await TenantLifeTests.reason(server, "PurgeTenant", purge) == "LEGAL_HOLD")
+            try await server.server.removeExpired()
+            let get = GetTenantRequest(id: tenant.id)
+            #expect(try await server.call("GetTenant", get, server.platformKey, as: Tenant.self).state == .deleted)
+            try await server.database.execute("UPDATE trellis.legal_hold SET release_time = now()")
+            let purged: Tenant = try await server.call("PurgeTenant", purge, server.platformKey)
+            #expect(purged.state == .purged)
+            try await Self.swept(tenant.id, server)
         }
     }
 
