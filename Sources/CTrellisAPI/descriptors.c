@@ -6456,7 +6456,7 @@ static const uint8_t file_21[] =
   "H\12"
   "\23tenancy.users.write\22/Make, invite, change, suspend and delete users.\30\3\232\265\30>\12"
   "\25tenancy.api_keys.read\22#Read API keys, never their secrets.\30\3\232\265\30=\12"
-  "\26tenancy.api_keys.write\22!Make, rotate and revoke API keys.\30\3J\332\303\1\12"
+  "\26tenancy.api_keys.write\22!Make, rotate and revoke API keys.\30\3J\214\304\1\12"
   "\356\21\12"
   "\1\2\22\3\0\0\0\32\343\21 Who is served: tenants, their sites and users, and the API keys by which p"
   "rograms act for them.\12"
@@ -6552,14 +6552,14 @@ static const uint8_t file_21[] =
   " refused (FAILED_PRECONDITION, reason TENANT_NOT_DELETED), as is one that was purged (TENANT_PURGED)"
   ".\12"
   "\12"
-  "\207\3\12"
-  "\4\6\0\2\11\22\3\0\0\0\32\371\2 Ends a deleted tenant for good. From this answer on nothing of it ca"
+  "\271\3\12"
+  "\4\6\0\2\11\22\3\0\0\0\32\253\3 Ends a deleted tenant for good. From this answer on nothing of it ca"
   "n be restored or changed, and its short name can be\12"
   " taken again; its rows are removed in the background, all but the audit trail and a row that says th"
   "at it was. Only a\12"
-  " deleted tenant (else FAILED_PRECONDITION, reason TENANT_NOT_DELETED), and before its purge_time onl"
-  "y with force\12"
-  " (UNDELETE_WINDOW_OPEN).\12"
+  " deleted tenant (else FAILED_PRECONDITION, reason TENANT_NOT_DELETED), before its purge_time only wi"
+  "th force\12"
+  " (UNDELETE_WINDOW_OPEN), and never while a legal hold forbids it (LEGAL_HOLD).\12"
   "\12"
   "/\12"
   "\4\6\0\2\12"
@@ -7537,7 +7537,7 @@ const trellis_proto_file trellis_proto_files[] = {
   {"trellis/tenancy/v1/end_users.proto", file_18, 17656},
   {"trellis/tenancy/v1/plans.proto", file_19, 4192},
   {"trellis/tenancy/v1/privacy.proto", file_20, 11966},
-  {"trellis/tenancy/v1/tenancy.proto", file_21, 40484},
+  {"trellis/tenancy/v1/tenancy.proto", file_21, 40534},
 };
 
 size_t trellis_proto_files_count(void) { return 22; }
