@@ -122,14 +122,12 @@ struct SiteLifeTests {
 
             let delete = DeleteSiteRequest(id: site.id)
             _ = try await server.call("DeleteSite", delete, admin, as: Site.self)
-            try await server.accessSettles()
             #expect(await AccessTests.refusal(server, "GetSite", get, key.secret)?.reason == "PERMISSION_DENIED")
             #expect(try await !server.access("Check", check, admin, as: CheckResponse.self).allowed)
             await #expect(throws: RPCError.self) {
                 try await server.access("AssignRole", assign, admin, as: RoleAssignment.self)
             }
             _ = try await server.call("UndeleteSite", UndeleteSiteRequest(id: site.id), admin, as: Site.self)
-            try await server.accessSettles()
             #expect(try await server.call("GetSite", get, key.secret, as: Site.self).id == site.id)
         }
     }

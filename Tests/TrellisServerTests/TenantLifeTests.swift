@@ -88,7 +88,6 @@ struct TenantLifeTests {
             #expect(suspended.state == .suspended && suspended.suspendTime != nil)
             let again: Tenant = try await server.call("SuspendTenant", suspend, server.platformKey)
             #expect(again == suspended)
-            try await server.accessSettles()
             let refused = await AccessTests.refusal(server, "WhoAmI", WhoAmIRequest(), key)
             #expect(refused?.code == .permissionDenied && refused?.reason == "TENANT_SUSPENDED")
             // Whoever has no valid credential learns nothing.
@@ -105,7 +104,6 @@ struct TenantLifeTests {
                 try #require(deleted.purgeTime).instant.microseconds
                 - #require(deleted.deleteTime).instant.microseconds
             #expect(deleted.state == .deleted && window == 30 * 86_400_000_000)
-            try await server.accessSettles()
             #expect(await who(key) == "TENANT_DELETED")
 
             // As it was when it was deleted: suspended.
@@ -118,7 +116,6 @@ struct TenantLifeTests {
                 server.platformKey
             )
             #expect(resumed.state == .active && resumed.suspendTime == nil)
-            try await server.accessSettles()
             #expect(await who(key) == nil)
         }
     }
@@ -244,7 +241,6 @@ struct TenantLifeTests {
             #expect(await Self.reason(server, "CreateSite", create, key) == "TENANT_DELETED")
             let undelete = UndeleteTenantRequest(id: made.id)
             _ = try await server.call("UndeleteTenant", undelete, server.platformKey, as: Tenant.self)
-            try await server.accessSettles()
             let sites: ListSitesResponse = try await server.call("ListSites", ListSitesRequest(), key)
             #expect(sites.sites.map(\.displayName) == ["Main", "Early"])
         }

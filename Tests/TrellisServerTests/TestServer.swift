@@ -168,9 +168,6 @@ final class TestServer: Sendable {
         return (user, key.secret)
     }
 
-    /// Waits until no loop remembers callers as they were before the last change.
-    func accessSettles() async throws { try await Task.sleep(for: Admission.lease) }
-
     /// Asks the admin port.
     func admin(_ path: String) async throws -> (status: Int, body: String) {
         guard let url = URL(string: "http://\(started.admin.map(\.description) ?? "")\(path)") else { return (0, "") }

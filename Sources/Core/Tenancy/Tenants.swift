@@ -140,6 +140,17 @@ public enum Tenants {
                 )
             )
         }
+        let holds = try await work.transaction.run(TenantHoldsCount(tenantID: id)).certain.count
+        guard holds == 0 else {
+            throw DomainError.failedPrecondition(
+                .init(
+                    reason: "LEGAL_HOLD",
+                    subject: "tenants/\(id)",
+                    description: "\(holds) legal holds forbid to remove data of tenant \(id): restore it with "
+                        + "UndeleteTenant, have them released, and delete it again"
+                )
+            )
+        }
         _ = try await work.transaction.run(TenantReferencesPurge(tenantID: id))
         return try await closing(tenant, try await work.transaction.run(TenantPurge(tenantID: id)), work)
     }

@@ -94,8 +94,8 @@ public struct TenancyClient: Sendable {
 
     /// Ends a deleted tenant for good. From this answer on nothing of it can be restored or changed, and its short name can be
     /// taken again; its rows are removed in the background, all but the audit trail and a row that says that it was. Only a
-    /// deleted tenant (else FAILED_PRECONDITION, reason TENANT_NOT_DELETED), and before its purge_time only with force
-    /// (UNDELETE_WINDOW_OPEN).
+    /// deleted tenant (else FAILED_PRECONDITION, reason TENANT_NOT_DELETED), before its purge_time only with force
+    /// (UNDELETE_WINDOW_OPEN), and never while a legal hold forbids it (LEGAL_HOLD).
     public func purgeTenant(
         _ request: PurgeTenantRequest, options: TrellisConnection.Options? = nil
     ) async throws(TrellisError) -> Tenant {

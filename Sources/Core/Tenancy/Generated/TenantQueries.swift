@@ -14,6 +14,15 @@ package struct TenantReferencesPurgeRow: Sendable, Equatable {
     }
 }
 
+/// A row of `TenantHoldsCount`.
+package struct TenantHoldsCountRow: Sendable, Equatable {
+    package var count: Int64
+
+    package init(count: Int64) {
+        self.count = count
+    }
+}
+
 /// A row of `TenantsToPurge`.
 package struct TenantsToPurgeRow: Sendable, Equatable {
     package var tenantID: UUID
@@ -455,6 +464,35 @@ package struct TenantReferencesPurge: Statement {
     }
 }
 
+/// The subjects of a tenant that must not be purged.
+package struct TenantHoldsCount: Statement {
+    package static let name = "TenantHoldsCount"
+
+    package static let sql = """
+        SELECT count(*) AS count
+        FROM trellis.legal_hold
+        WHERE tenant_id = $1 AND release_time IS NULL
+        """
+
+    package static let isReadOnly = true
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> TenantHoldsCountRow? {
+        try result.first(readTenantHoldsCountRow)
+    }
+}
+
 /// Those whose time to be restored is over.
 package struct TenantsToPurge: Statement {
     package static let name = "TenantsToPurge"
@@ -589,6 +627,11 @@ private func readTenant(_ row: Row) throws(PostgresError) -> Tenant {
 private func readTenantReferencesPurgeRow(_ row: Row) throws(PostgresError) -> TenantReferencesPurgeRow {
     TenantReferencesPurgeRow(
         removed: try row.int64(0))
+}
+
+private func readTenantHoldsCountRow(_ row: Row) throws(PostgresError) -> TenantHoldsCountRow {
+    TenantHoldsCountRow(
+        count: try row.int64(0))
 }
 
 private func readTenantsToPurgeRow(_ row: Row) throws(PostgresError) -> TenantsToPurgeRow {

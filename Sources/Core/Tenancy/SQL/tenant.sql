@@ -95,6 +95,12 @@ RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, stat
 -- name: TenantReferencesPurge :one
 SELECT trellis.purge_tenant_references(@tenant_id::uuid) AS removed;
 
+-- The subjects of a tenant that must not be purged.
+-- name: TenantHoldsCount :one
+SELECT count(*) AS count
+FROM trellis.legal_hold
+WHERE tenant_id = @tenant_id AND release_time IS NULL;
+
 -- Those whose time to be restored is over.
 -- name: TenantsToPurge :many
 SELECT tenant_id
