@@ -47,7 +47,9 @@ func area(_ name: String) -> Target {
 }
 
 /// The areas of the domain core.
-let areas: [Target.Dependency] = ["Tenancy", "EndUsers", "Privacy", "Credentials", "Audit", "Reference", "Search"]
+let areas: [Target.Dependency] = [
+    "Tenancy", "EndUsers", "Privacy", "Credentials", "Audit", "Operations", "Reference", "Search",
+]
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
     .testTarget(
@@ -119,7 +121,7 @@ let package = Package(
         library(
             "Domain",
             "Sources/Core/Domain",
-            ["Postgres", "Protobuf", "TrellisAPI", "Primitives"],
+            ["Postgres", "EventLoop", "Protobuf", "TrellisAPI", "Primitives"],
             exclude: ["SQL"]
         ),
         .target(
@@ -144,6 +146,7 @@ let package = Package(
         area("Reference"),
         area("Search"),
         area("Audit"),
+        area("Operations"),
 
         // The server.
         library(
@@ -157,8 +160,8 @@ let package = Package(
         .executableTarget(
             name: "trellisd",
             dependencies: [
-                "TrellisServer", "TLS", "Schema", "PrivateCluster", "RPCServer", "HTTP2", "Postgres", "EventLoop",
-                "Primitives", "Protobuf", "Files", "Terminal", log,
+                "TrellisServer", "Credentials", "TLS", "Schema", "PrivateCluster", "RPCServer", "HTTP2", "Postgres",
+                "EventLoop", "Primitives", "Protobuf", "Files", "Terminal", log,
             ],
             swiftSettings: settings,
             linkerSettings: programLinking
@@ -275,7 +278,7 @@ let package = Package(
             ]
         ),
         tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
-        tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop"]),
+        tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop", "TestSupport"]),
         tests(
             "RPCTests",
             [
@@ -296,7 +299,10 @@ let package = Package(
         tests("DomainTests", ["Domain", "Tenancy", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("AuditTests", ["Audit", "Domain", "Protobuf", "TrellisAPI", "Primitives"]),
         tests("TenancyTests", ["Tenancy", "Domain", "Postgres", "TrellisAPI", "Primitives"]),
-        tests("CredentialsTests", ["Credentials", "Domain", "EventLoop", "TestSupport", "TrellisAPI", "Primitives"]),
+        tests(
+            "CredentialsTests",
+            ["Credentials", "Domain", "EventLoop", "Protobuf", "TestSupport", "TrellisAPI", "Primitives"]
+        ),
         tests(
             "TrellisClientTests",
             [
@@ -308,7 +314,7 @@ let package = Package(
             "TrellisServerTests",
             [
                 "TrellisServer", "Domain", "Postgres", "RPC", "RPCServer", "Protobuf", "TrellisAPI", "TestSupport",
-                "RPCClient", "EventLoop", "Primitives", "trellis", log,
+                "RPCClient", "EventLoop", "Primitives", "TLS", "HTTP2", "trellis", log,
             ] + areas
         ),
     ]

@@ -2,6 +2,7 @@ import Domain
 import Postgres
 import Primitives
 import Protobuf
+import RPC
 import RPCServer
 
 /// A call that has been let in: who calls what, and what it may use.
@@ -12,11 +13,27 @@ final class Call: Sendable {
     let policy: RoutePolicy
     /// What the calls of this loop share.
     let services: LoopServices
+    /// How many changes of who may do what in the caller's tenant were taken into account.
+    let epoch: Int64
+    /// What the caller's calls of this class are counted by; nil when they are not.
+    let gate: RateGate?
+    /// How the call is refused, once that is known and is being remembered by itself.
+    let refusal: (outcome: String, reason: String)?
 
-    init(scope: Scope, policy: RoutePolicy, services: LoopServices) {
+    init(
+        scope: Scope,
+        policy: RoutePolicy,
+        services: LoopServices,
+        epoch: Int64,
+        gate: RateGate? = nil,
+        refusal: (outcome: String, reason: String)? = nil
+    ) {
         self.scope = scope
         self.policy = policy
         self.services = services
+        self.epoch = epoch
+        self.gate = gate
+        self.refusal = refusal
     }
 
     /// The loop's connections to PostgreSQL.
@@ -55,7 +72,8 @@ extension ServerContext {
     /// Refuses the call when its caller does not hold the method's permission on the site that the request names.
     func checkSite(_ site: String) throws(DomainError) { try call.policy.check(call.scope, site: site) }
 
-    /// Runs a write as one transaction: the effect, its audit event, and its outcome by request_id (``Database/write``).
+    /// Runs a write as one transaction: the effect, its audit event, and its outcome by request_id (``Database/write``). When
+    /// it has changed who may do what, this returns when all servers know.
     ///
     /// `auditTenant` is the tenant that a call of the platform is about.
     func write<Request: WriteRequest, Response: Message>(
@@ -65,7 +83,20 @@ extension ServerContext {
     ) async throws -> Response {
         let call = call
         precondition(call.policy.isWrite, "\(route.path) writes, but its policy says that it does not")
-        return try await call.database.write(request, remembered, auditTenant: auditTenant, body).response
+        let written = try await call.database.write(request, remembered, auditTenant: auditTenant, body)
+        let tenant = auditTenant ?? call.scope.tenant
+        if !written.access.isEmpty {
+            await call.services.epochs.settle(written.access)
+        } else if written.isReplay, call.policy.isAdministrative {
+            // The call before may have been given up while it waited.
+            let settings = call.scope.isPlatform ? Scope.platformSettings : call.scope.settings
+            await call.services.epochs.settleAgain(tenant, settings)
+        }
+        let token =
+            written.access[tenant].map { ConsistencyToken(tenant: tenant, epoch: $0) }
+            ?? ConsistencyToken(tenant: call.scope.tenant, epoch: call.epoch)
+        responseMetadata.append("\(ConsistencyToken.metadata)", call.services.tokens.text(token))
+        return written.response
     }
 
     /// Runs a read of personal data as one transaction with its audit event (``Database/read``).
@@ -98,6 +129,7 @@ extension ServerContext {
             isAudited: call.policy.isAudited,
             category: call.policy.category,
             address: address,
+            refusal: call.refusal,
             keyring: call.services.keyring,
             deadline: deadline
         )

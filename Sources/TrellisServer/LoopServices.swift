@@ -6,6 +6,7 @@ import Postgres
 import Primitives
 import RPC
 import RPCServer
+import Tenancy
 
 /// What the calls of one loop share: its part of the database's connections, its admitted callers, the policies.
 final class LoopServices: @unchecked Sendable {
@@ -19,9 +20,17 @@ final class LoopServices: @unchecked Sendable {
     let pageKey: SealingKey
     /// What personal data is kept under.
     let keyring: Keyring
+    /// How many calls may still be made, for all loops.
+    let limiter: RateLimiter
+    /// Who waits for the end of a job.
+    let jobSignals: JobSignals
     /// What the audit trail is proven with.
     let auditKeys: AuditKeys
     let refusals = RefusalRecorder()
+    /// What consistency tokens are made with.
+    let tokens: ConsistencyTokens
+    /// By whom all servers hear of changes of who may do what.
+    let epochs: AccessEpochs
     let log: Logger
     /// The log's, asked once: asking copies its handler.
     let logLevel: Logger.Level
@@ -40,18 +49,42 @@ final class LoopServices: @unchecked Sendable {
         database: Database,
         pageKey: SealingKey,
         keyring: Keyring,
+        limiter: RateLimiter,
+        jobSignals: JobSignals,
         credentials: SignInServices,
+        epochs: AccessEpochs,
+        news: AccessNews,
         log: Logger
     ) {
         self.loop = loop
         self.database = database
         self.pageKey = pageKey
         self.keyring = keyring
+        self.limiter = limiter
+        self.jobSignals = jobSignals
         auditKeys = AuditKeys(keyring)
+        tokens = ConsistencyTokens(keyring)
+        self.epochs = epochs
         self.log = log
         logLevel = log.logLevel
         self.credentials = credentials
-        doorkeeper = Doorkeeper(loop, database, AccessTokens(database, credentials.settings))
+        doorkeeper = Doorkeeper(loop, database, AccessTokens(database, credentials.settings), news, limiter)
+    }
+
+    /// Begins to remove the rows of a purged tenant, for which nobody waits. What a failure or a stop leaves, housekeeping
+    /// removes (``Server/removeExpired()``).
+    func sweep(_ tenant: UUID) {
+        loop.startTask { [self] in
+            do {
+                let rows = try await TenantSweep.sweep(tenant, database)
+                log.notice("removed a purged tenant", metadata: ["tenant": "\(tenant)", "rows": "\(rows)"])
+            } catch {
+                log.warning(
+                    "cannot remove a purged tenant; it is tried again",
+                    metadata: ["tenant": "\(tenant)", "error": "\(error)"]
+                )
+            }
+        }
     }
 
     /// Takes the policies of a router that holds all its methods.

@@ -18,12 +18,16 @@ struct RoutePolicy: Sendable {
     let category: AuditCategory
     /// Whether it shows personal data, so that reading it leaves an audit event.
     let isClassified: Bool
+    /// Whether the call administers a tenant, and so must come from where that allows it.
+    let isAdministrative: Bool
     /// Whether holding the permission on some site may be enough: which one, the request says.
     let admitsSites: Bool
     /// The permission that shows personal data as it is; empty when none is needed.
     let personalPermission: String
+    /// By which of the plan's rates calls are counted.
+    let rateClass: RateClass
     /// The method's name in logs, audit events, page tokens and outcomes: its path without the first slash.
-    var method: String
+    let method: String
 
     /// What a route carries; nil for methods that are not ours (health, reflection), which are public.
     init?(_ route: Route) {
@@ -34,8 +38,10 @@ struct RoutePolicy: Sendable {
         isAudited = policy.audited
         category = policy.category != .unspecified ? policy.category : policy.effect == .write ? .dataChange : .access
         isClassified = policy.classified
+        isAdministrative = policy.administrative
         admitsSites = policy.anySite || !policy.siteField.isEmpty
         personalPermission = policy.personalPermission
+        rateClass = policy.rateClass == .unspecified ? (isWrite ? .write : .read) : policy.rateClass
         method = String(route.path.dropFirst())
     }
 

@@ -36,6 +36,15 @@ public struct ServerOptions: Sendable {
     public var encryptionKey: [UInt8]
     /// What callers may do.
     public var limits = ServerLimits()
+    /// By how many servers the rates of the plans are shared: each lets that part of them through.
+    public var rateShare = 1
+    /// Calls a second that can be used to guess a credential, of one address (one /64 network of IPv6), ten times as many at
+    /// once; 0 is any number.
+    public var credentialCallsPerAddress = 2
+    /// How this process works on jobs.
+    public var jobs = JobLimits()
+    /// Kinds of jobs and schedules beside the server's own.
+    var moreJobs = JobRegistry()
     /// How people sign in.
     public var credentials = CredentialSettings()
 
@@ -73,7 +82,10 @@ public final class Server: Sendable {
         var admin: AdminServer?
         var databases: [Database] = []
         var table = LoopTable()
-        var housekeeping: Task<Void, Never>?
+        var epochs: AccessEpochs?
+        var noting: Task<Void, Never>?
+        var unwrittenUses: [CredentialUse: Instant] = [:]
+        var background: Background?
         var sealer: AuditSealer?
         var sealing: Task<Void, Never>?
         var isServing = false
@@ -102,6 +114,7 @@ public final class Server: Sendable {
             Database(loop: $0, address: address, limits: pool, loops: loops.count, logger: log)
         }
         let table = LoopTable()
+        let limiter = RateLimiter(share: options.rateShare, perAddress: options.credentialCallsPerAddress)
         // Kept as they come, so that what had begun is stopped when the rest cannot start.
         state.withLock { ($0.databases, $0.table) = (databases, table) }
         let first = databases[0]
@@ -116,19 +129,28 @@ public final class Server: Sendable {
             try await AuditKeeping.recordMigrations(first, AuditKeys(keyring))
             return (admits, try await Admission.pageSealingKey(first))
         }
+        let signals = JobSignals()
         let credentials = SignInServices(options.credentials)
-        for (loop, database) in zip(loops, databases) {
+        let news = loops.map { _ in AccessNews() }
+        let epochs = AccessEpochs(first, news, log)
+        for (index, database) in databases.enumerated() {
             table.add(
                 LoopServices(
-                    loop,
+                    loops[index],
                     database: database,
                     pageKey: pageKey,
                     keyring: keyring,
+                    limiter: limiter,
+                    jobSignals: signals,
                     credentials: credentials,
+                    epochs: epochs,
+                    news: news[index],
                     log: log
                 )
             )
         }
+        state.withLock { $0.epochs = epochs }
+        await loops[0].run { epochs.start() }
         let rpc = RPCServer(group: group, configuration: configuration(table)) { [health] loop in
             let router = Router()
             Services.register(in: router, health: health, table)
@@ -156,30 +178,42 @@ public final class Server: Sendable {
         }
         admin?.start()
         health.setAll(.serving, services: table.all.first?.serviceNames ?? [])
-        let housekeeping = await loops[0].run { [self, loop = loops[0]] in
-            loop.startTask { await self.keepHouse(on: loop) }
+        let noting = await loops[0].run { [self, loop = loops[0]] in
+            loop.startTask { await self.keepNotingUses(on: loop) }
         }
+        state.withLock { $0.noting = noting }
         let sealer = AuditSealer(table, log)
         let sealing = await loops[0].run { [loop = loops[0]] in loop.startTask { await sealer.run(on: loop) } }
-        state.withLock { ($0.housekeeping, $0.sealer, $0.sealing) = (housekeeping, sealer, sealing) }
+        var registry = ServerJobs.registry()
+        registry.merge(options.moreJobs)
+        let (kinds, parts, limits) = (registry, table.all, options.jobs)
+        let background = await loops[0].run { Background(parts, kinds, limits) }
+        state.withLock { ($0.background, $0.sealer, $0.sealing) = (background, sealer, sealing) }
         return Started(address: listening, admin: admin?.address, admitsPlatformKey: admitsPlatformKey)
     }
 
     /// Stops: says that it is no longer ready, lets open calls end within `grace`, closes the connections.
     public func stop(grace: Duration) async {
-        let (rpc, admin, databases, housekeeping, sealer, sealing) = state.withLock { state in
+        let (rpc, admin, databases, background, sealer, sealing) = state.withLock { state in
             state.isServing = false
-            return (state.rpc, state.admin, state.databases, state.housekeeping, state.sealer, state.sealing)
+            return (state.rpc, state.admin, state.databases, state.background, state.sealer, state.sealing)
         }
-        housekeeping?.cancel()
+        let (epochs, noting) = state.withLock { ($0.epochs, $0.noting) }
+        noting?.cancel()
         sealing?.cancel()
         health.close()
+        async let stopped: Void? = background?.stop(grace: grace)
         await rpc?.shutdown(grace: grace)
+        await stopped
         admin?.close()
         await sealing?.value
         do { try await sealer?.recordRefusals(everything: true) } catch {
             log.warning("the last refusals are in no audit event", metadata: ["error": "\(error)"])
         }
+        do { try await noteUses() } catch {
+            log.warning("the last uses of credentials were not written down", metadata: ["error": "\(error)"])
+        }
+        if let epochs, let first = databases.first { await first.loop.run { epochs.stop() } }
         for database in databases { await database.loop.run { database.close() } }
     }
 
@@ -192,6 +226,10 @@ public final class Server: Sendable {
         configuration.convertError = { error, context in
             let reply = ErrorReply(error)
             let services = table[context.loop]
+            if let refusal = error as? RateRefusal {
+                services.metrics.refused(refusal)
+                refusal.write(to: &context.trailers)
+            }
             services.refusals.note(reply, context, services.policies[context.route.index])
             if reply.isFault { Faults.report(error, context, services.log) }
             return reply.rpcError(requestID: context.requestID)
@@ -199,53 +237,43 @@ public final class Server: Sendable {
         return configuration
     }
 
-    // MARK: Housekeeping
-
-    /// How often what has become too old is deleted.
-    static let housekeepingInterval = Duration.seconds(3600)
-
-    /// Deletes the outcomes of writes that are a day old, of all tenants.
-    func forgetOldOutcomes() async throws {
-        guard let part = state.withLock({ $0.table }).all.first else { return }
-        let count = try await part.loop.run {
-            try await part.database.run(IdempotencyPurge(), Scope.platformSettings)
-        }
-        log.debug("forgot old outcomes of writes", metadata: ["count": "\(count)"])
-    }
-
-    /// Deletes what credentials leave behind, of all tenants.
-    func forgetOldCredentials() async throws {
-        guard let part = state.withLock({ $0.table }).all.first else { return }
-        try await part.loop.run { try await CredentialHousekeeping.run(part.database) }
-    }
-
-    /// Makes the audit trail's next partitions, and forgets what it has kept long enough, of all tenants.
-    func keepAuditTrail() async throws {
-        guard let part = state.withLock({ $0.table }).all.first else { return }
-        let count = try await part.loop.run {
-            try await AuditKeeping.prepare(part.database)
-            return try await AuditKeeping.forget(part.database)
-        }
-        if count > 0 { log.info("forgot audit events whose time is over", metadata: ["count": "\(count)"]) }
-    }
-
     /// Writes the refusals that were gathered.
     func recordRefusals() async throws {
         try await state.withLock { $0.sealer }?.recordRefusals(everything: true)
     }
 
-    /// Keeps house until it is cancelled. A failure waits for the next time.
-    private func keepHouse(on loop: EventLoop) async {
+    /// How often it is written down when credentials were last used.
+    static let usesInterval = Duration.seconds(60)
+
+    /// Writes down when credentials were last used, as one batch for all of them. What could not be written is, the next time.
+    func noteUses() async throws {
+        let table = state.withLock { $0.table }
+        guard let first = table.all.first else { return }
+        var uses = state.withLock { state in
+            defer { state.unwrittenUses = [:] }
+            return state.unwrittenUses
+        }
+        for part in table.all {
+            let (used, now) = await part.loop.run { (part.doorkeeper.takeUses(), part.loop.now) }
+            let time = Instant.now()
+            for (use, at) in used {
+                let instant = time.advanced(byMicroseconds: -Int64((now - at) / 1000))
+                uses[use] = max(uses[use] ?? instant, instant)
+            }
+        }
+        do { try await first.loop.run { [uses] in try await Admission.note(uses, first.database) } } catch {
+            state.withLock { [uses] in $0.unwrittenUses = uses }
+            throw error
+        }
+    }
+
+    /// Writes them down until it is cancelled. A failure waits for the next time.
+    private func keepNotingUses(on loop: EventLoop) async {
         while !Task.isCancelled {
-            do {
-                try await loop.sleep(for: Self.housekeepingInterval)
-                try await forgetOldOutcomes()
-                try await forgetOldCredentials()
-                try await keepAuditTrail()
-            } catch is CancellationError {
-                return
-            } catch {
-                log.warning("housekeeping failed", metadata: ["error": "\(error)"])
+            do { try await loop.sleep(for: Self.usesInterval) } catch { return }
+            do { try await noteUses() } catch {
+                guard !Task.isCancelled else { return }
+                log.warning("when credentials were last used is not written down", metadata: ["error": "\(error)"])
             }
         }
     }
@@ -292,16 +320,20 @@ public final class Server: Sendable {
     }
 
     private func metrics() async -> String {
-        let (table, rpc, started) = state.withLock { ($0.table, $0.rpc, $0.started) }
+        let (table, rpc, background, started) = state.withLock { ($0.table, $0.rpc, $0.background, $0.started) }
         var calls: [CallMetrics.MethodCounts] = []
+        var rateRefusals: [RateRefusal.Label: Int] = [:]
         for part in table.all {
-            let counts = await part.loop.run { part.metrics.counts }
+            let (counts, refused) = await part.loop.run { (part.metrics.counts, part.metrics.rateRefusals) }
+            rateRefusals.merge(refused, uniquingKeysWith: +)
             if calls.isEmpty { calls = counts } else { for index in calls.indices { calls[index].add(counts[index]) } }
         }
         return ServerMetrics(
             counts: rpc?.counts() ?? ServerCounts(),
             methods: table.all.first?.methods ?? [],
             calls: calls,
+            rateRefusals: rateRefusals,
+            jobs: await background?.metrics(),
             started: started
         ).text()
     }

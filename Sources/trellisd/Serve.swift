@@ -117,7 +117,11 @@ final class Serve: @unchecked Sendable {  // confined to the main loop once that
         )
         options.admin = configuration.admin.map { ($0.host, $0.port) }
         options.pool = configuration.poolLimits
+        options.credentials = configuration.credentials
         options.limits = configuration.limits
+        options.rateShare = configuration.rateShare
+        options.credentialCallsPerAddress = configuration.credentialCallsPerAddress
+        options.jobs.slots = configuration.jobSlots
         options.platformKey = credentials.platformKey
         options.security = tls
         let server = Server(options, group: group, log: log)

@@ -78,7 +78,8 @@ struct LockoutTests {
         arguments: [
             ("203.0.113.7", "203.0.113.250", true), ("203.0.113.7", "203.0.114.7", false),
             ("2001:db8::1", "2001:db8:0:0:ffff::9", true), ("2001:db8::1", "2001:db8:0:1::1", false),
-            ("::ffff:203.0.113.7", "203.0.113.9", true), ("203.0.113.7", "::1", false), ("fe80::1%eth0", "fe80::2", true),
+            ("::ffff:203.0.113.7", "203.0.113.9", true), ("203.0.113.7", "::1", false),
+            ("fe80::1%eth0", "fe80::2", true),
         ]
     )
     func networks(one: String, other: String, isSame: Bool) {

@@ -2,6 +2,7 @@ import HTTP2
 import RPC
 import RPCClient
 import RPCServer
+import TestSupport
 import Testing
 
 @testable import TLS

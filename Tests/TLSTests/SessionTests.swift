@@ -4,6 +4,7 @@ import RPC
 import RPCClient
 import RPCServer
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import TLS

@@ -4,6 +4,7 @@ import HTTP2
 import RPC
 import RPCClient
 import RPCServer
+import TestSupport
 import Testing
 
 @testable import TLS

@@ -16,9 +16,14 @@ struct ErrorMappingTests {
         .notFound(resource: "site", id: "1"), .alreadyExists(resource: "site", field: "display_name", value: "Lima"),
         .invalid("id", "it is no UUID"), .etagMismatch(resource: "site", id: "1"), .requestIDReused("r"), .contention,
         .unauthenticated(.missing), .unauthenticated(.malformed), .unauthenticated(.refused),
+        .unauthenticated(.expired), .unauthenticated(.signIn), .unauthenticated(.refresh),
         .permissionDenied(permission: "tenancy.sites.read"), .wrongCredentialKind(required: .tenant),
         .wrongCredentialKind(required: .platform), .escalation(permissions: ["*"]),
+        .unauthenticated(.unknownCertificate), .addressNotAllowed("192.0.2.7"),
+        .tenantClosed(.suspended), .tenantClosed(.deleted), .tenantClosed(.purged), rateLimited,
     ]
+    static let rateLimited =
+        RateRefusal(.tenant, "tenants/1", .read, Rates.Rate(perSecond: 1, burst: 1), 1_000_000_000).error
     static let kinds: [PostgresError.Kind] = [
         .unavailable, .outcomeUnknown, .cancelled, .timeout, .overloaded, .decoding, .protocol,
     ]

@@ -41,7 +41,7 @@ extension TestServer {
         try await knowledge("search.v1.SearchService/\(method)", request, token)
     }
 
-    private func knowledge<Answer: Message>(
+    func knowledge<Answer: Message>(
         _ method: String,
         _ request: some Message,
         _ token: String

@@ -8,8 +8,10 @@ import TrellisAPI
 
 @Suite("Writes that are sent again")
 struct RetryTests {
+    /// The sites beside the one that every tenant begins with.
     static func sites(_ server: TestServer, _ key: String) async throws -> [Site] {
         try await server.call("ListSites", ListSitesRequest(), key, as: ListSitesResponse.self).sites
+            .filter { $0.displayName != "Main" }
     }
 
     @Test("the same request_id with the same body gets the first answer and changes nothing")

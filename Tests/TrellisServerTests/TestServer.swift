@@ -1,7 +1,9 @@
 import Credentials
+import Domain
 import EventLoop
 import Foundation
 import FoundationNetworking
+import HTTP2
 import Logging
 import Postgres
 import Primitives
@@ -25,12 +27,19 @@ final class TestServer: Sendable {
     let database: TestDatabase
 
     /// Starts a server on a database.
+    ///
+    /// - Parameters:
+    ///   - security: the server's TLS, and how its own client speaks it; nil for neither.
     init(
         on database: TestDatabase,
         platformKey: String = Server.newPlatformKey(),
         loops: Int = 2,
         credentials: CredentialSettings = .cheap,
-        log: Logger? = nil
+        credentialCallsPerAddress: Int = 0,
+        jobs: JobRegistry = JobRegistry(),
+        jobLimits: JobLimits = JobLimits(),
+        log: Logger? = nil,
+        security: (server: any ServerTransportSecurity, client: any ClientTransportSecurity)? = nil
     ) async throws {
         self.database = database
         self.platformKey = platformKey
@@ -43,14 +52,21 @@ final class TestServer: Sendable {
         )
         options.admin = ("127.0.0.1", 0)
         options.platformKey = platformKey
+        // All tests have one address.
+        options.credentialCallsPerAddress = credentialCallsPerAddress
+        options.moreJobs = jobs
+        options.jobs = jobLimits
         options.credentials = credentials
+        options.security = security?.server
         var log = log ?? Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         if ProcessInfo.processInfo.environment["TRELLIS_TEST_LOG"] != nil {
             log = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })
         }
         server = Server(options, group: group, log: log)
         started = try await server.start()
-        channel = try Channel(address: started.address.description)
+        var configuration = ChannelConfiguration()
+        configuration.security = security?.client
+        channel = try Channel(address: started.address.description, configuration: configuration)
     }
 
     /// Runs `body` against a server on a database of its own, and stops it.
@@ -94,6 +110,16 @@ final class TestServer: Sendable {
         try await response(method, request, token, service: "trellis.tenancy.v1.AccessService", as: answer).message
     }
 
+    /// Calls a method of AdmissionService.
+    func admission<Answer: Message>(
+        _ method: String,
+        _ request: some Message,
+        _ token: String?,
+        as answer: Answer.Type = Answer.self
+    ) async throws -> Answer {
+        try await response(method, request, token, service: "trellis.tenancy.v1.AdmissionService", as: answer).message
+    }
+
     func response<Answer: Message>(
         _ method: String,
         _ request: some Message,
@@ -107,11 +133,11 @@ final class TestServer: Sendable {
         return try await channel.unaryResponse("/\(service)/\(method)", request, options)
     }
 
-    /// Makes a tenant and its administrator key.
-    func tenant(_ slug: String) async throws -> (tenant: Tenant, key: String) {
+    /// Makes a tenant, by default on the plan whose rates no test reaches, and its administrator key.
+    func tenant(_ slug: String, plan: String = "enterprise") async throws -> (tenant: Tenant, key: String) {
         let tenant: Tenant = try await call(
             "CreateTenant",
-            CreateTenantRequest(slug: slug, displayName: slug),
+            CreateTenantRequest(slug: slug, displayName: slug, plan: plan),
             platformKey
         )
         let key: ApiKey = try await call(
@@ -141,6 +167,9 @@ final class TestServer: Sendable {
         let key: ApiKey = try await call("CreateApiKey", request, admin)
         return (user, key.secret)
     }
+
+    /// Waits until no loop remembers callers as they were before the last change.
+    func accessSettles() async throws { try await Task.sleep(for: Admission.lease) }
 
     /// Asks the admin port.
     func admin(_ path: String) async throws -> (status: Int, body: String) {

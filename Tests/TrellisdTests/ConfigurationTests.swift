@@ -78,6 +78,7 @@ import Testing
         try check(all.poolTimeout)
         try check(all.poolIdleTimeout)
         try check(all.poolLifespan)
+        try check(all.jobSlots)
         try check(all.grace)
         try check(all.logLevel)
         try check(all.logFormat)

@@ -14,7 +14,9 @@ struct Program {
     /// The commands that are more than one RPC, in the order of help.
     var commands: [Command] {
         [
-            StatusCommand.command, LoginCommands.login, LoginCommands.use, LoginCommands.profiles, LoginCommands.logout,
+            StatusCommand.command, SignInCommands.signIn, SignInCommands.acceptInvitation,
+            SignInCommands.signOut, LoginCommands.login, LoginCommands.use, LoginCommands.profiles,
+            LoginCommands.logout,
             SearchCommand.command, ImportReferenceCommand.sdg, ImportReferenceCommand.iris,
             ImportDocumentsCommand.command, CallCommands.call(messages), CallCommands.list, CallCommands.describe,
             completion, version,

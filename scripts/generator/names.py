@@ -7,6 +7,7 @@ RENAMED = {
     "google.protobuf.Duration": "ProtoDuration",
     "google.protobuf.Any": "AnyMessage",
     "google.rpc.Status": "RPCStatus",
+    "trellis.operations.v1.Operation": "LongRunningOperation",
     "trellis.options.v1.Policy": "MethodPolicy",
     "trellis.options.v1.Permission": "PermissionDeclaration",
     "trellis.options.v1.Scope": "PolicyScope",

@@ -14,12 +14,16 @@
 #include "grpc/health/v1/health.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "trellis/audit/v1/audit.pb-c.h"
+#include "trellis/operations/v1/jobs.pb-c.h"
+#include "trellis/operations/v1/operations.pb-c.h"
 #include "trellis/options/v1/options.pb-c.h"
 #include "trellis/reference/v1/reference.pb-c.h"
 #include "trellis/search/v1/search.pb-c.h"
 #include "trellis/tenancy/v1/access.pb-c.h"
+#include "trellis/tenancy/v1/admission.pb-c.h"
 #include "trellis/tenancy/v1/credentials.pb-c.h"
 #include "trellis/tenancy/v1/end_users.pb-c.h"
+#include "trellis/tenancy/v1/plans.pb-c.h"
 #include "trellis/tenancy/v1/privacy.pb-c.h"
 #include "trellis/tenancy/v1/tenancy.pb-c.h"
 
@@ -78,6 +82,23 @@ static inline const void *_Nonnull trellis__audit__v1__list_audit_events_request
 static inline const void *_Nonnull trellis__audit__v1__list_audit_events_response__descriptor_address(void) { return &trellis__audit__v1__list_audit_events_response__descriptor; }
 static inline const void *_Nonnull trellis__audit__v1__verify_audit_chain_request__descriptor_address(void) { return &trellis__audit__v1__verify_audit_chain_request__descriptor; }
 static inline const void *_Nonnull trellis__audit__v1__verify_audit_chain_response__descriptor_address(void) { return &trellis__audit__v1__verify_audit_chain_response__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__cancel_job_request__descriptor_address(void) { return &trellis__operations__v1__cancel_job_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__cancel_operation_request__descriptor_address(void) { return &trellis__operations__v1__cancel_operation_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__get_job_request__descriptor_address(void) { return &trellis__operations__v1__get_job_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__get_operation_request__descriptor_address(void) { return &trellis__operations__v1__get_operation_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__job__descriptor_address(void) { return &trellis__operations__v1__job__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__list_jobs_request__descriptor_address(void) { return &trellis__operations__v1__list_jobs_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__list_jobs_response__descriptor_address(void) { return &trellis__operations__v1__list_jobs_response__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__list_operations_request__descriptor_address(void) { return &trellis__operations__v1__list_operations_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__list_operations_response__descriptor_address(void) { return &trellis__operations__v1__list_operations_response__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__list_schedules_request__descriptor_address(void) { return &trellis__operations__v1__list_schedules_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__list_schedules_response__descriptor_address(void) { return &trellis__operations__v1__list_schedules_response__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__no_payload__descriptor_address(void) { return &trellis__operations__v1__no_payload__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__operation__descriptor_address(void) { return &trellis__operations__v1__operation__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__operation_metadata__descriptor_address(void) { return &trellis__operations__v1__operation_metadata__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__retry_job_request__descriptor_address(void) { return &trellis__operations__v1__retry_job_request__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__schedule__descriptor_address(void) { return &trellis__operations__v1__schedule__descriptor; }
+static inline const void *_Nonnull trellis__operations__v1__wait_operation_request__descriptor_address(void) { return &trellis__operations__v1__wait_operation_request__descriptor; }
 static inline const void *_Nonnull trellis__options__v1__permission__descriptor_address(void) { return &trellis__options__v1__permission__descriptor; }
 static inline const void *_Nonnull trellis__options__v1__policy__descriptor_address(void) { return &trellis__options__v1__policy__descriptor; }
 static inline const void *_Nonnull trellis__options__v1__rules__descriptor_address(void) { return &trellis__options__v1__rules__descriptor; }
@@ -134,7 +155,9 @@ static inline const void *_Nonnull trellis__search__v1__snippet__descriptor_addr
 static inline const void *_Nonnull trellis__search__v1__text_range__descriptor_address(void) { return &trellis__search__v1__text_range__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__accept_invitation_request__descriptor_address(void) { return &trellis__tenancy__v1__accept_invitation_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__add_identity_request__descriptor_address(void) { return &trellis__tenancy__v1__add_identity_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__allow_list__descriptor_address(void) { return &trellis__tenancy__v1__allow_list__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__api_key__descriptor_address(void) { return &trellis__tenancy__v1__api_key__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__archive_site_request__descriptor_address(void) { return &trellis__tenancy__v1__archive_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__assign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__assign_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__block_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__block_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__change_password_request__descriptor_address(void) { return &trellis__tenancy__v1__change_password_request__descriptor; }
@@ -146,11 +169,14 @@ static inline const void *_Nonnull trellis__tenancy__v1__check_response__descrip
 static inline const void *_Nonnull trellis__tenancy__v1__create_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__create_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__create_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_role_request__descriptor_address(void) { return &trellis__tenancy__v1__create_role_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__create_service_principal_request__descriptor_address(void) { return &trellis__tenancy__v1__create_service_principal_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_site_request__descriptor_address(void) { return &trellis__tenancy__v1__create_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__create_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__create_user_request__descriptor_address(void) { return &trellis__tenancy__v1__create_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__delete_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__delete_role_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_role_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__delete_site_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_site_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__delete_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__delete_user_request__descriptor_address(void) { return &trellis__tenancy__v1__delete_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__detokenize_request__descriptor_address(void) { return &trellis__tenancy__v1__detokenize_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__detokenize_response__descriptor_address(void) { return &trellis__tenancy__v1__detokenize_response__descriptor; }
@@ -162,9 +188,12 @@ static inline const void *_Nonnull trellis__tenancy__v1__erase_subject_request__
 static inline const void *_Nonnull trellis__tenancy__v1__erasure_certificate__descriptor_address(void) { return &trellis__tenancy__v1__erasure_certificate__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__export_subject_request__descriptor_address(void) { return &trellis__tenancy__v1__export_subject_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__find_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__find_end_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__get_allow_list_request__descriptor_address(void) { return &trellis__tenancy__v1__get_allow_list_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__get_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_erasure_certificate_request__descriptor_address(void) { return &trellis__tenancy__v1__get_erasure_certificate_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_jwks_request__descriptor_address(void) { return &trellis__tenancy__v1__get_jwks_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__get_own_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__get_own_tenant_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__get_plan_request__descriptor_address(void) { return &trellis__tenancy__v1__get_plan_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_role_request__descriptor_address(void) { return &trellis__tenancy__v1__get_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_site_request__descriptor_address(void) { return &trellis__tenancy__v1__get_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__get_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__get_tenant_request__descriptor; }
@@ -190,10 +219,14 @@ static inline const void *_Nonnull trellis__tenancy__v1__list_merges_request__de
 static inline const void *_Nonnull trellis__tenancy__v1__list_merges_response__descriptor_address(void) { return &trellis__tenancy__v1__list_merges_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_permissions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_permissions_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_permissions_response__descriptor_address(void) { return &trellis__tenancy__v1__list_permissions_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_plans_request__descriptor_address(void) { return &trellis__tenancy__v1__list_plans_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_plans_response__descriptor_address(void) { return &trellis__tenancy__v1__list_plans_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_request__descriptor_address(void) { return &trellis__tenancy__v1__list_role_assignments_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_role_assignments_response__descriptor_address(void) { return &trellis__tenancy__v1__list_role_assignments_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_roles_request__descriptor_address(void) { return &trellis__tenancy__v1__list_roles_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_roles_response__descriptor_address(void) { return &trellis__tenancy__v1__list_roles_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_service_principals_request__descriptor_address(void) { return &trellis__tenancy__v1__list_service_principals_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__list_service_principals_response__descriptor_address(void) { return &trellis__tenancy__v1__list_service_principals_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_sessions_request__descriptor_address(void) { return &trellis__tenancy__v1__list_sessions_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_sessions_response__descriptor_address(void) { return &trellis__tenancy__v1__list_sessions_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__list_signing_keys_request__descriptor_address(void) { return &trellis__tenancy__v1__list_signing_keys_request__descriptor; }
@@ -209,6 +242,9 @@ static inline const void *_Nonnull trellis__tenancy__v1__merge_end_users_request
 static inline const void *_Nonnull trellis__tenancy__v1__password_reset__descriptor_address(void) { return &trellis__tenancy__v1__password_reset__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__permission__descriptor_address(void) { return &trellis__tenancy__v1__permission__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__place_legal_hold_request__descriptor_address(void) { return &trellis__tenancy__v1__place_legal_hold_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__plan__descriptor_address(void) { return &trellis__tenancy__v1__plan__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__plan_rate__descriptor_address(void) { return &trellis__tenancy__v1__plan_rate__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__purge_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__purge_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__read_subject_export_request__descriptor_address(void) { return &trellis__tenancy__v1__read_subject_export_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__record_activity_request__descriptor_address(void) { return &trellis__tenancy__v1__record_activity_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__record_activity_response__descriptor_address(void) { return &trellis__tenancy__v1__record_activity_response__descriptor; }
@@ -219,16 +255,23 @@ static inline const void *_Nonnull trellis__tenancy__v1__request_password_reset_
 static inline const void *_Nonnull trellis__tenancy__v1__request_password_reset_response__descriptor_address(void) { return &trellis__tenancy__v1__request_password_reset_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__reset_password_request__descriptor_address(void) { return &trellis__tenancy__v1__reset_password_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__reset_password_response__descriptor_address(void) { return &trellis__tenancy__v1__reset_password_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__resume_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__resume_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__resume_user_request__descriptor_address(void) { return &trellis__tenancy__v1__resume_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_invitation_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_invitation_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__revoke_service_principal_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_service_principal_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__revoke_session_request__descriptor_address(void) { return &trellis__tenancy__v1__revoke_session_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role__descriptor_address(void) { return &trellis__tenancy__v1__role__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role_assignment__descriptor_address(void) { return &trellis__tenancy__v1__role_assignment__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__role_grant__descriptor_address(void) { return &trellis__tenancy__v1__role_grant__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__rotate_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__rotate_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__rotate_signing_key_request__descriptor_address(void) { return &trellis__tenancy__v1__rotate_signing_key_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__service_principal__descriptor_address(void) { return &trellis__tenancy__v1__service_principal__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__session__descriptor_address(void) { return &trellis__tenancy__v1__session__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__session_tokens__descriptor_address(void) { return &trellis__tenancy__v1__session_tokens__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__set_allow_list_request__descriptor_address(void) { return &trellis__tenancy__v1__set_allow_list_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__set_plan_rates_request__descriptor_address(void) { return &trellis__tenancy__v1__set_plan_rates_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__set_tenant_plan_request__descriptor_address(void) { return &trellis__tenancy__v1__set_tenant_plan_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__sign_in_request__descriptor_address(void) { return &trellis__tenancy__v1__sign_in_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__sign_in_response__descriptor_address(void) { return &trellis__tenancy__v1__sign_in_response__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__sign_out_everywhere_request__descriptor_address(void) { return &trellis__tenancy__v1__sign_out_everywhere_request__descriptor; }
@@ -239,18 +282,24 @@ static inline const void *_Nonnull trellis__tenancy__v1__site__descriptor_addres
 static inline const void *_Nonnull trellis__tenancy__v1__source_count__descriptor_address(void) { return &trellis__tenancy__v1__source_count__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__subject_export__descriptor_address(void) { return &trellis__tenancy__v1__subject_export__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__subject_export_part__descriptor_address(void) { return &trellis__tenancy__v1__subject_export_part__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__suspend_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__suspend_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__suspend_user_request__descriptor_address(void) { return &trellis__tenancy__v1__suspend_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__tenant__descriptor_address(void) { return &trellis__tenancy__v1__tenant__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__token_text__descriptor_address(void) { return &trellis__tenancy__v1__token_text__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__tokenize_request__descriptor_address(void) { return &trellis__tenancy__v1__tokenize_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__tokenize_response__descriptor_address(void) { return &trellis__tenancy__v1__tokenize_response__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__unarchive_site_request__descriptor_address(void) { return &trellis__tenancy__v1__unarchive_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__unassign_role_request__descriptor_address(void) { return &trellis__tenancy__v1__unassign_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__unblock_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__unblock_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__undelete_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_end_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__undelete_site_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_site_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__undelete_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__undelete_user_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__update_end_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__update_own_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__update_own_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_role_request__descriptor_address(void) { return &trellis__tenancy__v1__update_role_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_site_request__descriptor_address(void) { return &trellis__tenancy__v1__update_site_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__update_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__update_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_user_request__descriptor_address(void) { return &trellis__tenancy__v1__update_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__upsert_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__upsert_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__user__descriptor_address(void) { return &trellis__tenancy__v1__user__descriptor; }

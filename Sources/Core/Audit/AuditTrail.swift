@@ -8,8 +8,7 @@ public struct AuditTrail: Sendable {
     public let tenant: UUID
     /// Under which settings it is read: those of the tenant, whoever calls.
     public let settings: SessionSettings
-    /// Whether the caller is in the tenant.
-    private let isOwn: Bool
+    private let isWhole: Bool
 
     /// The trail of the caller's tenant, or, for the platform, of the one that it names.
     ///
@@ -24,7 +23,7 @@ public struct AuditTrail: Sendable {
             }
             tenant = scope.tenant
         }
-        isOwn = tenant == scope.tenant
+        isWhole = tenant == scope.tenant && scope.grants.tenant.contains("tenancy.end_users.read_personal")
         settings = Scope.settings(tenant: tenant)
     }
 
@@ -33,8 +32,9 @@ public struct AuditTrail: Sendable {
         SessionSettings(settings.values + [.init(name: "plan_cache_mode", value: "force_custom_plan")])
     }
 
-    /// How much of personal data the caller sees: the platform sees none of a tenant's.
+    /// How much of personal data the caller sees: as it is with the permission to see users' and end users', and the platform
+    /// sees none of a tenant's.
     public func view(_ view: PersonalView) -> PersonalView {
-        PersonalView(view.keyring, isWhole: view.isWhole && isOwn, permission: view.permission)
+        PersonalView(view.keyring, isWhole: view.isWhole && isWhole, permission: view.permission)
     }
 }

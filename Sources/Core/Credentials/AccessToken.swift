@@ -1,8 +1,8 @@
 public import Primitives
 internal import Protobuf
 
-/// An access token: a JSON Web Token (RFC 7519) in the compact form of RFC 7515, signed with Ed25519 (RFC 8037). There is one
-/// algorithm, so that a token's header has nothing to choose.
+/// An access token: a JSON Web Token (RFC 7519) in the compact form of RFC 7515, signed with Ed25519 (RFC 8037). There
+/// is one algorithm, so that a token's header has nothing to choose.
 public enum AccessToken {
     /// Longer text is not looked at.
     static let maximumBytes = 2048
@@ -77,7 +77,8 @@ public enum AccessToken {
         fileprivate let parts: JWS
     }
 
-    /// Reads a token's form and its header. Throws ``Problem/malformed`` or, for another algorithm, ``Problem/refused``.
+    /// Reads a token's form and its header. Throws ``Problem/malformed`` or, for another algorithm,
+    /// ``Problem/refused``.
     public static func read(_ text: String) throws(Problem) -> Unverified {
         guard text.utf8.count <= maximumBytes, let parts = JWS(text),
             let header = json(parts.header), let algorithm = header["alg"]?.text

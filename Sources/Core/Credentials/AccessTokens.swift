@@ -3,8 +3,8 @@ internal import EventLoop
 public import Postgres
 public import Primitives
 
-/// Finds out whose access token it is: the signature first, with keys that are remembered, then the session, its user and their
-/// roles in one batch.
+/// Finds out whose access token it is: the signature first, with keys that are remembered, then the session, its user
+/// and their roles in one batch.
 public final class AccessTokens: @unchecked Sendable {
     // @unchecked: confined to its loop.
 
@@ -24,28 +24,48 @@ public final class AccessTokens: @unchecked Sendable {
         self.settings = settings
     }
 
-    /// Lets the session of a token in: under what its calls run, and when the token ends. Nil when the session has ended, or its
-    /// user or tenant is not let in. On the database's loop.
+    /// A session that is let in.
+    public struct Admitted: Sendable {
+        /// Under what its calls run.
+        public let scope: Scope
+        /// When the token ends.
+        public let expires: Instant
+        /// How many changes of who may do what in the tenant are taken into account, at least.
+        public let epoch: Int64
+        /// The networks from which the tenant is administered; none: from everywhere.
+        public let networks: [String]
+        /// How the tenant stands.
+        public let standing: TenantStanding
+    }
+
+    /// Lets the session of a token in. Nil when the session has ended, or its user is not let in. On the database's loop.
     ///
     /// Throws ``DomainError/unauthenticated(_:)`` or `PostgresError`.
     public func admit(
         _ token: String,
         _ catalogue: PermissionCatalogue
-    ) async throws -> (scope: Scope, expires: Instant?)? {
+    ) async throws -> Admitted? {
         let claims = try await claims(of: token)
-        let (found, roles) = try await database.run(
+        let (found, roles, tenantRows) = try await database.run(
             SessionCredential(tenantID: claims.tenant, sessionID: claims.session, userID: claims.user),
             UserGrants(tenantID: claims.tenant, userID: claims.user),
+            TenantAdmission(tenantID: claims.tenant),
             settings: Scope.settings(tenant: claims.tenant)
         )
-        guard found != nil else { return nil }
+        guard let found else { return nil }
         let scope = Scope(
             tenant: claims.tenant,
             actor: .user(claims.user, key: claims.session),
             grants: catalogue.grants(roles)
         )
         let end = claims.expires + AccessToken.skewSeconds
-        return (scope, Instant(microseconds: end * 1_000_000))
+        return Admitted(
+            scope: scope,
+            expires: Instant(microseconds: end * 1_000_000),
+            epoch: found.epoch,
+            networks: found.networks,
+            standing: TenantStanding(tenantRows)
+        )
     }
 
     private func claims(of token: String) async throws -> AccessToken.Claims {

@@ -34,7 +34,11 @@ struct Attempt: Sendable {
             guard wait == .zero else { throw throttled(wait) }
             let isTrusted = ofNetwork.isTrusted(now)
             let networkFailures = ofNetwork.counted(now, within: Lockout.networkMicroseconds) + 1
-            let count = SignInAttemptCount(failures: Int32(clamping: networkFailures), account: account, network: network)
+            let count = SignInAttemptCount(
+                failures: Int32(clamping: networkFailures),
+                account: account,
+                network: network
+            )
             if isTrusted {
                 _ = try await transaction.run(count)
             } else {
@@ -48,9 +52,10 @@ struct Attempt: Sendable {
         }
     }
 
-    /// What is to be run, as the platform's role, when the password was right.
-    var success: SignInAttemptSucceed {
-        SignInAttemptSucceed(counted: countsForAccount ? 1 : 0, account: account, network: network)
+    /// Notes that the password was right. On the database's loop.
+    func succeed(_ database: Database) async throws(PostgresError) {
+        let note = SignInAttemptSucceed(counted: countsForAccount ? 1 : 0, account: account, network: network)
+        _ = try await database.run(note, Scope.platformSettings)
     }
 
     private static func throttled(_ wait: Duration) -> DomainError {

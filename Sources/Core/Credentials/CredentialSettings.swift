@@ -26,7 +26,8 @@ public struct CredentialSettings: Sendable {
 
 /// Sends people the token with which they choose a new password, such as by e-mail.
 public protocol PasswordResetDelivery: Sendable {
-    /// Sends a token to who has the address. What it throws goes to the server's log, and nobody tries again: people ask again.
+    /// Sends a token to who has the address. What it throws goes to the server's log, and nobody tries again: people
+    /// ask again.
     func deliver(_ message: PasswordResetMessage) async throws
 }
 

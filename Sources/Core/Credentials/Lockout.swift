@@ -2,9 +2,9 @@ public import Primitives
 
 /// How long whoever has sent wrong passwords must wait.
 ///
-/// Counted are the wrong passwords for an account from one network, whose wait doubles up to a quarter of an hour, and those for
-/// the account from everywhere, whose wait stays short, and does not concern networks from which somebody has signed in to it
-/// before: so a guesser gets nowhere, and locks nobody else out for long.
+/// Counted are the wrong passwords for an account from one network, whose wait doubles up to a quarter of an hour, and
+/// those for the account from everywhere, whose wait stays short, and does not concern networks from which somebody has
+/// signed in to it before: so a guesser gets nowhere, and locks nobody else out for long.
 public enum Lockout {
     /// What is known of an account from one network, or from everywhere.
     public struct Counter: Equatable, Sendable {
@@ -49,7 +49,9 @@ public enum Lockout {
     }
 
     /// After this many failures from a network, in seconds: 5 after the fifth, doubling up to 900.
-    static func networkDelay(_ failures: Int) -> Int64 { failures < 5 ? 0 : min(900, 5 << Int64(min(failures - 5, 10))) }
+    static func networkDelay(_ failures: Int) -> Int64 {
+        failures < 5 ? 0 : min(900, 5 << Int64(min(failures - 5, 10)))
+    }
 
     /// After this many failures from everywhere, in seconds: 1 after the tenth, doubling up to 30.
     static func accountDelay(_ failures: Int) -> Int64 {

@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// The network that an address belongs to, as far as one customer of a provider commonly has all of it: /24 of IPv4, /64 of
-/// IPv6.
+/// The network that an address belongs to, as far as one customer of a provider commonly has all of it: /24 of IPv4,
+/// /64 of IPv6.
 enum NetworkAddress {
     /// The host of a peer such as `127.0.0.1:50312` or `[::1]:50312`.
     static func host(of peer: String) -> String {

@@ -79,8 +79,8 @@ public enum PasswordResets {
         )
     }
 
-    /// Makes a token for somebody who has asked for it, unless they have one of the last minute; the message's token is the
-    /// answer's.
+    /// Makes a token for somebody who has asked for it, unless they have one of the last minute; the message's token is
+    /// the answer's.
     public static func request(_ recipient: Recipient, _ work: Work) async throws -> PasswordReset {
         let recent = try await work.asPlatform {
             try await $0.transaction.run(PasswordResetsRecent(personID: recipient.person)).certain.count

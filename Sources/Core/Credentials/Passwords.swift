@@ -4,7 +4,8 @@ public import Primitives
 internal import Synchronization
 
 /// Hashes passwords and compares them with hashes: off the loop, and only some at a time, because each takes a core and
-/// tens of megabytes. Whoever comes when too many wait is refused, so that a flood of sign-ins takes neither. One a process.
+/// tens of megabytes. Whoever comes when too many wait is refused, so that a flood of sign-ins takes neither. One a
+/// process.
 public final class Passwords: Sendable {
     /// Callers that may wait for their turn.
     static let maximumWaiting = 256

@@ -17,7 +17,6 @@ public enum People {
         public let person: UUID
         /// The tenants that let them in.
         public let memberships: [Membership]
-        let attempt: Attempt
         let verified: String
         let rehashed: String?
     }
@@ -30,7 +29,8 @@ public enum People {
         case refused([Membership])
     }
 
-    /// Compares a password with that of an address. It takes as long when there is no such address. On the database's loop.
+    /// Compares a password with that of an address. It takes as long when there is no such address. On the database's
+    /// loop.
     ///
     /// Throws ``DomainError/resourceExhausted(_:)`` when the client must wait.
     public static func identify(
@@ -53,11 +53,11 @@ public enum People {
         guard let person, let hash = person.passwordHash, case .right(let rehashed) = verdict else {
             return .refused(memberships)
         }
+        try await attempt.succeed(database)
         return .known(
             Known(
                 person: person.personID,
                 memberships: memberships,
-                attempt: attempt,
                 verified: hash,
                 rehashed: rehashed
             )
@@ -96,13 +96,11 @@ public enum People {
         return try await Sessions.begin(person: known.person, user: user, client, work, settings)
     }
 
-    /// Notes that a password was right, keeps its new hash if there is one, and holds it as it is until the work is done.
+    /// Holds a password that was right as it is until the work is done, and keeps its new hash if there is one.
     private static func confirm(_ known: Known, _ work: Work) async throws {
         try await work.asPlatform { work in
-            let (_, held) = try await work.transaction.run(
-                known.attempt.success,
-                PersonHold(personID: known.person, verified: known.verified)
-            )
+            let hold = PersonHold(personID: known.person, verified: known.verified)
+            let held = try await work.transaction.run(hold)
             // It was changed after it was compared.
             guard held != nil else { throw DomainError.contention }
             guard let rehashed = known.rehashed else { return }
@@ -113,7 +111,8 @@ public enum People {
 
     // MARK: Accepting invitations
 
-    /// Whoever accepts an invitation: somebody known, who has shown their password, or somebody new, who has chosen one.
+    /// Whoever accepts an invitation: somebody known, who has shown their password, or somebody new, who has chosen
+    /// one.
     public enum Newcomer: Sendable {
         /// They are a person already.
         case known(Known)
@@ -129,8 +128,8 @@ public enum People {
         }
     }
 
-    /// Finds out who accepts an invitation that was sent to an address. Nil when the address is a person's whose password is
-    /// another. On the database's loop.
+    /// Finds out who accepts an invitation that was sent to an address. Nil when the address is a person's whose
+    /// password is another. On the database's loop.
     public static func welcome(
         email: String,
         displayName: String,
@@ -193,11 +192,11 @@ public enum People {
         let person: UUID
         let verified: String
         let hash: String
-        let attempt: Attempt
         let isConfirmed: Bool
     }
 
-    /// Compares the old password of the person whose session makes the call, and hashes the new one. On the database's loop.
+    /// Compares the old password of the person whose session makes the call, and hashes the new one. On the database's
+    /// loop.
     public static func prepareChange(
         _ request: ChangePasswordRequest,
         _ scope: Scope,
@@ -230,11 +229,11 @@ public enum People {
             guard !request.requestID.isEmpty, try await passwords.verify(request.newPassword, hash) != .wrong
             else { throw wrongOldPassword }
         }
+        try await attempt.succeed(database)
         return Change(
             person: person.personID,
             verified: hash,
             hash: try await passwords.hash(request.newPassword),
-            attempt: attempt,
             isConfirmed: isConfirmed
         )
     }
@@ -243,11 +242,12 @@ public enum People {
     public static func change(_ change: Change, _ work: Work) async throws -> ChangePasswordResponse {
         guard change.isConfirmed else { throw wrongOldPassword }
         try await work.asPlatform { work in
-            let (_, changed) = try await work.transaction.run(
-                change.attempt.success,
-                PersonChangePassword(passwordHash: change.hash, personID: change.person, verified: change.verified)
+            let set = PersonChangePassword(
+                passwordHash: change.hash,
+                personID: change.person,
+                verified: change.verified
             )
-            guard changed == 1 else { throw DomainError.contention }
+            guard try await work.transaction.run(set) == 1 else { throw DomainError.contention }
             _ = try await work.transaction.run(PasswordResetsVoid(personID: change.person))
         }
         let ended = try await Sessions.endAll(of: change.person, but: work.scope.actor.id, work)

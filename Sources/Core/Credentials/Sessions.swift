@@ -45,8 +45,8 @@ public enum Sessions {
         )?.userID
     }
 
-    /// Exchanges a refresh token for the next pair of tokens; nil when it was used before, and the session is to be ended with
-    /// ``end(_:_:)`` therefore.
+    /// Exchanges a refresh token for the next pair of tokens; nil when it was used before, and the session is to be
+    /// ended with ``end(_:_:)`` therefore.
     public static func refresh(
         _ token: RefreshToken,
         _ work: Work,
@@ -96,7 +96,9 @@ public enum Sessions {
     }
 
     /// Ends a session: the caller's own, or somebody else's for who may.
-    public static func revoke(_ request: RevokeSessionRequest, _ work: Work, _ view: PersonalView) async throws -> Session {
+    public static func revoke(_ request: RevokeSessionRequest, _ work: Work, _ view: PersonalView) async throws
+        -> Session
+    {
         try requireTenant(work.scope)
         let id = try UUID(request.id, field: "id")
         let row = try await work.transaction.run(SessionLock(tenantID: work.scope.tenant, sessionID: id))
@@ -172,12 +174,12 @@ public enum Sessions {
         .init(
             reason: "NO_SESSION",
             subject: "session",
-            description: "the call was made with an API key: this needs a session, which begins with SignIn"
+            description: "the caller's credential is a key: this needs a session in a tenant, which begins with SignIn"
         )
     )
 
     private static func requireTenant(_ scope: Scope) throws(DomainError) {
-        guard !scope.isPlatform else { throw .wrongCredentialKind(required: .tenant) }
+        guard !scope.isPlatform else { throw noSession }
     }
 
     private static func tokens(
@@ -230,8 +232,8 @@ extension SessionRow {
 }
 
 extension Work {
-    /// Does a part of the work as the platform's role, which alone sees people and signing keys. What comes after runs as the
-    /// tenant again; when `body` throws, the transaction is over anyway.
+    /// Does a part of the work as the platform's role, which alone sees people and signing keys. What comes after runs
+    /// as the tenant again; when `body` throws, the transaction is over anyway.
     func asPlatform<Value>(_ body: (Work) async throws -> Value) async throws -> Value {
         _ = try await transaction.run(RoleEnter(roleName: "trellis_platform"))
         let value = try await body(self)

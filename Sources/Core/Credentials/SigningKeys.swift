@@ -4,13 +4,14 @@ internal import Primitives
 internal import Protobuf
 public import TrellisAPI
 
-/// The keys that access tokens are signed with. One signs; the next is published before it does, so that whoever keeps the
-/// published ones finds it there; the one before stays published until what it has signed has run out.
+/// The keys that access tokens are signed with. One signs; the next is published before it does, so that whoever keeps
+/// the published ones finds it there; the one before stays published until what it has signed has run out.
 public enum SigningKeys {
     private static let next: Int16 = 1
     private static let current: Int16 = 2
 
-    /// Makes the first keys when there are none. Safe when several servers start at the same time. On the database's loop.
+    /// Makes the first keys when there are none. Safe when several servers start at the same time. On the database's
+    /// loop.
     public static func ensure(_ keyring: Keyring, _ database: Database) async throws(PostgresError) {
         _ = try await database.run(
             insert(current, keyring),
@@ -27,7 +28,10 @@ public enum SigningKeys {
             SigningKeyActivate(),
             insert(next, work.keyring)
         )
-        return activated.certain
+        guard let activated else {
+            throw PostgresError(.protocol, "trellis.signing_key has no next key: start a server, which makes one")
+        }
+        return activated
     }
 
     /// Returns a page of the keys.
@@ -36,7 +40,10 @@ public enum SigningKeys {
         _ scope: Scope,
         _ database: Database
     ) async throws -> ListSigningKeysResponse {
-        let rows = try await database.run(SigningKeyList(after: try page.after, count: Int64(page.count)), scope.settings)
+        let rows = try await database.run(
+            SigningKeyList(after: try page.after, count: Int64(page.count)),
+            scope.settings
+        )
         var response = ListSigningKeysResponse()
         (response.signingKeys, response.nextPageToken) = page.cut(rows, id: \.id)
         return response

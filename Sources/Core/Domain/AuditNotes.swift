@@ -133,11 +133,18 @@ struct AuditedValues {
             let plain = try? DescriptorPool.trellis.json(bytes, as: Value.fullName, options: Self.plainly),
             let kept = try? DescriptorPool.trellis.json(bytes, as: Value.fullName, options: options)
         else {
-            kept = .object([
-                ("@type", .string(Value.fullName)), ("@bytes", .number(String(bytes.count))),
-                ("@sha256", .string(Hex.encode(SHA256.hash(bytes)))),
-            ])
-            plain = kept
+            let hash = JSONValue.string(Hex.encode(SHA256.hash(bytes)))
+            func object(_ hash: JSONValue) -> JSONValue {
+                .object([
+                    ("@type", .string(Value.fullName)), ("@bytes", .number(String(bytes.count))), ("@sha256", hash),
+                ])
+            }
+            plain = object(hash)
+            // By the hash of somebody's data they could be recognized.
+            let isPersonal = DescriptorPool.trellis.messages[Value.fullName]?.fields.contains {
+                $0.marks.contains(.personal)
+            }
+            kept = isPersonal == true ? object(options.personal?(hash) ?? hash) : plain
             return
         }
         self.plain = plain

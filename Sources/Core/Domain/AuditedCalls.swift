@@ -52,6 +52,7 @@ extension WriteCall {
             callID: callID,
             address: address
         )
+        if let refusal { (record.outcome, record.reason) = refusal }
         record.targets = notes.json
         record.request = notes.json(of: request)
         return record.insert(AuditKeys(keyring), found: notes.targets)

@@ -25,8 +25,12 @@ public enum DomainError: Error, Equatable, Sendable {
     case permissionDenied(permission: String)
     /// The caller's credential is of the wrong kind for this method.
     case wrongCredentialKind(required: CredentialKind)
+    /// The tenant does not let itself be administered from the caller's address.
+    case addressNotAllowed(String)
     /// The caller asked to give away permissions that it does not hold itself.
     case escalation(permissions: [String])
+    /// Nobody of the caller's tenant is let in.
+    case tenantClosed(TenantClosure)
     /// A limit of the tenant or of the server was reached.
     case resourceExhausted(Exhaustion)
 
@@ -82,6 +86,8 @@ public enum DomainError: Error, Equatable, Sendable {
         case signIn
         /// The refresh token is unknown, was used, or belongs to a session that has ended.
         case refresh
+        /// There was no `authorization` metadata, and the client certificate is no service principal's.
+        case unknownCertificate
     }
 
     /// The kinds of credential that a method can require.
@@ -116,8 +122,12 @@ extension DomainError {
         case .unauthenticated(.signIn): "SIGN_IN_REFUSED"
         case .unauthenticated(.refresh): "REFRESH_TOKEN_REFUSED"
         case .permissionDenied: "PERMISSION_DENIED"
+        case .unauthenticated(.unknownCertificate): "CERTIFICATE_UNKNOWN"
+        case .addressNotAllowed: "ADDRESS_NOT_ALLOWED"
         case .wrongCredentialKind: "WRONG_CREDENTIAL_KIND"
         case .escalation: "PERMISSION_ESCALATION"
+        case .tenantClosed(.suspended): "TENANT_SUSPENDED"
+        case .tenantClosed(.deleted), .tenantClosed(.purged): "TENANT_DELETED"
         case .resourceExhausted(let exhaustion): exhaustion.reason
         }
     }
@@ -151,6 +161,11 @@ extension DomainError {
             "the e-mail address or the password is wrong"
         case .unauthenticated(.refresh):
             "the refresh token is unknown, was used before, or its session has ended: sign in again"
+        case .unauthenticated(.unknownCertificate):
+            "the client certificate is no service principal's: have the platform bind it, or send metadata "
+                + "authorization: Bearer <API key>"
+        case .addressNotAllowed(let address):
+            "the tenant cannot be administered from \(address): call from an address of its allow list"
         case .permissionDenied(let permission):
             "this needs the permission \(permission), which the credential does not have"
         case .wrongCredentialKind(.tenant):
@@ -159,6 +174,10 @@ extension DomainError {
             "this needs the platform's credential"
         case .escalation(let permissions):
             "nobody can give away permissions that they do not hold there: \(permissions.joined(separator: ", "))"
+        case .tenantClosed(.suspended):
+            "the tenant is suspended, and nobody of it is let in: ask whoever runs this platform"
+        case .tenantClosed(.deleted), .tenantClosed(.purged):
+            "the tenant is deleted, and nobody of it is let in: ask whoever runs this platform"
         case .resourceExhausted(let exhaustion):
             exhaustion.description
         }

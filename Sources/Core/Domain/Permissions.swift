@@ -157,6 +157,12 @@ public struct Grants: Hashable, Sendable {
         )
     }
 
+    /// What of it holds on single sites: a credential that is limited to them holds nothing beyond.
+    public func limited(to sites: [UUID]) -> Grants {
+        let held = sites.map { ($0, self.sites[$0].map(tenant.union) ?? tenant) }
+        return Grants(sites: Dictionary(held) { first, _ in first })
+    }
+
     /// Whether a permission is held on a site, or, with nil, on the whole tenant.
     public func holds(_ permission: String, site: UUID?) -> Bool {
         tenant.contains(permission) || site.flatMap { sites[$0] }?.contains(permission) == true

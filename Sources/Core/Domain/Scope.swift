@@ -77,11 +77,13 @@ public enum Actor: Hashable, Sendable {
     case service(key: UUID)
     /// A user, by an API key that acts on their behalf or a session of theirs.
     case user(UUID, key: UUID)
+    /// A job of the tenant.
+    case job(UUID)
 
-    /// The id of the credential: what request ids are scoped to and audit events name.
+    /// The id of the credential or job: what request ids are scoped to and audit events name.
     public var id: UUID {
         switch self {
-        case .platform(let key), .service(let key), .user(_, let key): key
+        case .platform(let key), .service(let key), .user(_, let key), .job(let key): key
         }
     }
 
@@ -101,6 +103,7 @@ public enum Actor: Hashable, Sendable {
         case .platform: "platform"
         case .service: "service"
         case .user: "user"
+        case .job: "job"
         }
     }
 }

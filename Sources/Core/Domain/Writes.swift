@@ -23,6 +23,8 @@ public struct WriteCall: Sendable {
     public var category: AuditCategory
     /// Where the call comes from, without the port.
     public var address: String
+    /// How the call is refused, when what it writes is only what is left of a refusal.
+    public var refusal: (outcome: String, reason: String)?
     /// What personal data is kept under.
     public var keyring: Keyring
     /// The time by which the caller wants an answer, in nanoseconds of `EventLoop.now`.
@@ -36,6 +38,7 @@ public struct WriteCall: Sendable {
         isAudited: Bool,
         category: AuditCategory = .dataChange,
         address: String = "",
+        refusal: (outcome: String, reason: String)? = nil,
         keyring: Keyring,
         deadline: UInt64? = nil
     ) {
@@ -45,6 +48,7 @@ public struct WriteCall: Sendable {
         self.isAudited = isAudited
         self.category = category
         self.address = address
+        self.refusal = refusal
         self.keyring = keyring
         self.deadline = deadline
     }
@@ -73,6 +77,13 @@ public struct Work {
         let tenant = tenant ?? auditTenant
         let bumped = try await transaction.run(AccessEpochBump(tenantID: tenant))
         effects.access[tenant] = bumped.certain.epoch
+    }
+
+    /// Says so of many tenants at once, as a change of what they are all on does.
+    public func changesAccess(of tenants: [UUID]) async throws {
+        for row in try await transaction.run(AccessEpochBumpMany(tenants: tenants)) {
+            effects.access[row.tenantID] = row.epoch
+        }
     }
 
     /// Makes the key of somebody whom personal data will be kept about.
@@ -162,6 +173,7 @@ extension Work {
         _ call: WriteCall,
         _ body: (Work) async throws -> Response
     ) async throws -> Written<Response> {
+        try await requireOpenTenant()
         let outcome = request.requestID.isEmpty ? nil : Outcome(request, call)
         if let outcome, let earlier: Response = try await outcome.claim(transaction) {
             return Written(response: earlier, access: [:], isReplay: true)

@@ -90,7 +90,9 @@ public enum EndUsers {
             externalIDIndex: identity.index(view.keyring)
         )
         let row = try await reading.transaction.run(query)
-        return try row.orNotFound("end user", "\(identity.channel):\(identity.externalID)").endUser(view)
+            .orNotFound("end user", "\(identity.channel):\(identity.externalID)")
+        if let key = try view.keyring.subject(row.endUserID, sealed: row.sealedKey) { reading.audit.isAbout(key) }
+        return try row.endUser(view)
     }
 
     /// Returns a page of the end users.

@@ -42,8 +42,8 @@ public enum Acceptance {
         )
     }
 
-    /// Makes the user whom an invitation promises, or completes the one who was there before, gives them their roles, and
-    /// links them to the person who signs in as them.
+    /// Makes the user whom an invitation promises, or completes the one who was there before, gives them their roles,
+    /// and links them to the person who signs in as them.
     public static func accept(_ offer: Offer, person: UUID, displayName: String, _ work: Work) async throws {
         let (tenant, user) = (work.scope.tenant, offer.user)
         let held = try await work.transaction.run(
@@ -59,8 +59,10 @@ public enum Acceptance {
             ),
             "tenant_user_email": DomainError.alreadyExists(resource: "user", field: "email", value: offer.email),
         ]
+        let known = try await work.transaction.run(UserLock(tenantID: tenant, userID: user))
+        let before = try known?.user(.whole(work.keyring))
         try await saying(errors) {
-            if try await work.transaction.run(UserLock(tenantID: tenant, userID: user)) == nil {
+            if before == nil {
                 _ = try await work.transaction.run(
                     UserInsert(
                         tenantID: tenant,
@@ -74,7 +76,11 @@ public enum Acceptance {
             }
             let row = try await Users.lock(user, work)
             guard row.state == User.State.active.rawValue else {
-                throw refusal("USER_SUSPENDED", "users/\(user)", "user \(user) is suspended: an administrator resumes them")
+                throw refusal(
+                    "USER_SUSPENDED",
+                    "users/\(user)",
+                    "user \(user) is suspended: an administrator resumes them"
+                )
             }
             _ = try await work.transaction.run(
                 UserSetPerson(personID: person, tenantID: tenant, userID: user),
@@ -87,6 +93,9 @@ public enum Acceptance {
             )
         }
         try await work.changesAccess()
+        work.audit.isAbout(key)
+        work.audit.changed("user", user.text, from: before, to: try await Users.current(user, work), of: key)
+        work.audit.target("invitation", offer.invitation.text)
     }
 
     /// Whether a role and a site are still there, that were when somebody was invited.

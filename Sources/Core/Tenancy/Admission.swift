@@ -2,18 +2,39 @@ public import Domain
 public import Postgres
 public import Primitives
 
-/// Lets callers in: finds out whom a credential stands for.
+/// Lets callers in: finds out whom a credential or a certificate stands for.
 public enum Admission {
-    /// How long a server may go on without asking again whether a credential is still valid, and how long a revocation
-    /// therefore waits before it answers: after that no server admits the key. Decision 0003.
-    public static let lease = Duration.milliseconds(500)
-
-    /// Whom a credential stands for.
+    /// Whom it stands for.
     public struct Admitted: Sendable {
         /// Under what the caller's calls run.
         public let scope: Scope
-        /// When the credential ends.
+        /// When it ends.
         public let expires: Instant?
+        /// How many changes of who may do what in the tenant are taken into account, at least.
+        public let epoch: Int64
+        /// From where the caller may administer the tenant; nil for everywhere.
+        public let addresses: AllowedAddresses?
+        /// Whose use is to be noted; nil for none's.
+        public let use: CredentialUse?
+        /// How the tenant stands.
+        public let standing: TenantStanding
+
+        /// Takes the parts.
+        public init(
+            scope: Scope,
+            expires: Instant?,
+            epoch: Int64,
+            addresses: AllowedAddresses?,
+            use: CredentialUse?,
+            standing: TenantStanding
+        ) {
+            self.scope = scope
+            self.expires = expires
+            self.epoch = epoch
+            self.addresses = addresses
+            self.use = use
+            self.standing = standing
+        }
     }
 
     /// Looks a credential up; nil when it is unknown, expired or revoked. On the database's loop.
@@ -33,28 +54,82 @@ public enum Admission {
             else { return nil }
             let grants = Grants(tenant: PermissionSet(["*"]))
             let scope = Scope(tenant: .zero, actor: .platform(key: credential.key), grants: grants)
-            return Admitted(scope: scope, expires: nil)
+            return Admitted(
+                scope: scope,
+                expires: nil,
+                epoch: row.epoch,
+                addresses: nil,
+                use: nil,
+                standing: .platform
+            )
         case .tenant(let tenant):
-            let (found, roles) = try await database.run(
+            let (found, roles, tenantRows) = try await database.run(
                 ApiKeyCredential(tenantID: tenant, apiKeyID: credential.key),
                 ApiKeyUserGrants(tenantID: tenant, apiKeyID: credential.key),
+                TenantAdmission(tenantID: tenant),
                 settings: Scope.settings(tenant: tenant)
             )
-            guard let row = found, constantTimeEqual(row.secretHash, credential.hash) else { return nil }
-            let own = PermissionSet(row.permissions)
-            let scope =
-                if let user = row.userID {
-                    Scope(
-                        tenant: tenant,
-                        actor: .user(user, key: credential.key),
-                        // What its user loses, the key loses.
-                        grants: catalogue.grants(roles).limited(to: own)
-                    )
-                } else {
-                    Scope(tenant: tenant, actor: .service(key: credential.key), grants: Grants(tenant: own))
-                }
-            return Admitted(scope: scope, expires: row.expireTime)
+            guard let row = found, let validity = row.validity(of: credential.hash) else { return nil }
+            // What its user loses, the key loses.
+            var grants = Grants(tenant: PermissionSet(row.permissions))
+            if row.userID != nil { grants = catalogue.grants(roles).limited(to: grants.tenant) }
+            if row.isLimited { grants = grants.limited(to: row.sites) }
+            let actor: Actor = row.userID.map { .user($0, key: credential.key) } ?? .service(key: credential.key)
+            return Admitted(
+                scope: Scope(tenant: tenant, actor: actor, grants: grants),
+                expires: validity.end,
+                epoch: row.epoch,
+                addresses: AllowedAddresses(stored: row.networks),
+                use: CredentialUse(kind: .apiKey, tenant: tenant, id: credential.key),
+                standing: TenantStanding(tenantRows)
+            )
         }
+    }
+
+    /// Looks up whose certificate bears one of these names; nil when it is nobody's, or more than one principal's. On the
+    /// database's loop.
+    public static func admit(_ names: [CertificateName], _ database: Database) async throws(PostgresError) -> Admitted?
+    {
+        let rows = try await database.run(
+            ServicePrincipalCredential(certificates: names.map(\.text)),
+            Scope.platformSettings
+        )
+        guard let row = rows.first, rows.allSatisfy({ $0.servicePrincipalID == row.servicePrincipalID }) else {
+            return nil
+        }
+        return Admitted(
+            scope: Scope(
+                tenant: row.tenantID,
+                actor: .service(key: row.servicePrincipalID),
+                grants: Grants(tenant: PermissionSet(row.permissions))
+            ),
+            expires: nil,
+            epoch: row.epoch,
+            addresses: AllowedAddresses(stored: row.networks),
+            use: CredentialUse(kind: .servicePrincipal, tenant: row.tenantID, id: row.servicePrincipalID),
+            standing: TenantStanding(
+                try await database.run(
+                    TenantAdmission(tenantID: row.tenantID),
+                    Scope.settings(tenant: row.tenantID)
+                )
+            )
+        )
+    }
+
+    /// Writes down when credentials were used, of all tenants, as one batch. On the database's loop.
+    public static func note(_ uses: [CredentialUse: Instant], _ database: Database) async throws(PostgresError) {
+        let keys = uses.filter { $0.key.kind == .apiKey }.sorted { $0.key.id < $1.key.id }
+        let principals = uses.filter { $0.key.kind == .servicePrincipal }.sorted { $0.key.id < $1.key.id }
+        guard !uses.isEmpty else { return }
+        _ = try await database.run(
+            ApiKeysUsed(tenants: keys.map(\.key.tenant), keys: keys.map(\.key.id), times: keys.map(\.value)),
+            ServicePrincipalsUsed(
+                tenants: principals.map(\.key.tenant),
+                principals: principals.map(\.key.id),
+                times: principals.map(\.value)
+            ),
+            settings: Scope.platformSettings
+        )
     }
 
     /// A secret for the platform's first key, for ``ensurePlatformKey(_:secret:)``.
@@ -104,5 +179,38 @@ public enum Admission {
             )
         }
         return SealingKey(row.value)
+    }
+}
+
+/// A credential whose use is noted.
+public struct CredentialUse: Hashable, Sendable {
+    /// What it is.
+    public enum Kind: Hashable, Sendable {
+        /// An API key.
+        case apiKey
+        /// The certificate of a service principal.
+        case servicePrincipal
+    }
+
+    /// What it is.
+    public let kind: Kind
+    /// Whose it is.
+    public let tenant: UUID
+    /// The key, or the principal.
+    public let id: UUID
+}
+
+/// Until when a secret is valid; without an end, for ever.
+private struct Validity {
+    var end: Instant?
+}
+
+extension ApiKeyCredentialRow {
+    /// Until when a secret, by its hash, is one of the key's; nil when it is not.
+    fileprivate func validity(of hash: [UInt8]) -> Validity? {
+        if constantTimeEqual(secretHash, hash) { return Validity(end: expireTime) }
+        guard let previous = previousSecretHash, let last = previousSecretExpireTime, constantTimeEqual(previous, hash)
+        else { return nil }
+        return Validity(end: min(last, expireTime ?? last))
     }
 }

@@ -15,7 +15,8 @@ public enum ApiKeys {
         _ catalogue: PermissionCatalogue
     ) async throws -> ApiKey {
         try catalogue.check(request.permissions, field: "permissions")
-        try work.scope.requireCovering(request.permissions)
+        let sites = try await self.sites(request.siteIDs, work)
+        try requireCovering(request.permissions, sites, work)
         // A key that acts for a user makes keys that act for the same user only.
         let user = try UUID.optional(request.userID, field: "user_id")
         if let own = work.scope.actor.user, user != own {
@@ -25,6 +26,7 @@ public enum ApiKeys {
             tenant: work.scope.tenant,
             displayName: request.displayName,
             permissions: request.permissions,
+            sites: sites,
             user: user,
             expires: try expiry(request.expireTime),
             work
@@ -33,10 +35,13 @@ public enum ApiKeys {
 
     /// Makes an administrator key of a tenant, as the platform.
     public static func issue(_ request: IssueTenantKeyRequest, _ work: Work) async throws -> ApiKey {
-        try await insert(
-            tenant: try UUID(request.tenantID, field: "tenant_id"),
+        let tenant = try UUID(request.tenantID, field: "tenant_id")
+        try await Tenants.requireOpen(tenant, work)
+        return try await insert(
+            tenant: tenant,
             displayName: request.displayName,
             permissions: ["*"],
+            sites: [],
             user: nil,
             expires: try expiry(request.expireTime),
             work
@@ -47,6 +52,7 @@ public enum ApiKeys {
         tenant: UUID,
         displayName: String,
         permissions: [String],
+        sites: [UUID],
         user: UUID?,
         expires: Instant?,
         _ work: Work
@@ -64,6 +70,7 @@ public enum ApiKeys {
                     apiKeyID: id,
                     displayName: displayName,
                     permissions: permissions,
+                    siteIDs: sites,
                     userID: user,
                     obfuscatedSecret: credential.obfuscated,
                     secretHash: credential.hash,
@@ -103,7 +110,42 @@ public enum ApiKeys {
         return response
     }
 
-    /// Revokes a key. Servers that know the key find out when its lease ends: ``Admission/lease``.
+    /// Gives a key a new secret. Whoever does so could use the key, so they must hold what it holds.
+    public static func rotate(_ request: RotateApiKeyRequest, _ work: Work) async throws -> ApiKey {
+        let id = try UUID(request.id, field: "id")
+        let tenant = work.scope.tenant
+        let held = try await work.transaction.run(ApiKeyLock(tenantID: tenant, apiKeyID: id)).orNotFound("API key", id)
+        guard held.revokeTime == nil else {
+            throw ended(id, "API_KEY_REVOKED", "was revoked: make a new one")
+        }
+        guard !held.isExpired else { throw ended(id, "API_KEY_EXPIRED", "has expired: make a new one") }
+        try requireCovering(held.permissions, held.siteIDs, work)
+        if let own = work.scope.actor.user, held.userID != own {
+            throw DomainError.invalid("id", "a key that acts for a user can only rotate keys of that user, \(own)")
+        }
+        let credential = Credential(owner: .tenant(tenant), key: id)
+        var key = try await work.transaction.run(
+            ApiKeyRotate(
+                secretHash: credential.hash,
+                obfuscatedSecret: credential.obfuscated,
+                graceSeconds: request.gracePeriodSeconds,
+                tenantID: tenant,
+                apiKeyID: id
+            )
+        )
+        .certain
+        // What the secrets before were let in for has changed.
+        try await work.changesAccess()
+        key.secret = credential.secret
+        return key
+    }
+
+    private static func ended(_ id: UUID, _ reason: String, _ description: String) -> DomainError {
+        let text = "API key \(id) \(description)"
+        return .failedPrecondition(.init(reason: reason, subject: "apiKeys/\(id)", description: text))
+    }
+
+    /// Revokes a key.
     public static func revoke(_ request: RevokeApiKeyRequest, _ work: Work) async throws -> ApiKey {
         let id = try UUID(request.id, field: "id")
         let (before, after) = try await work.transaction.run(
@@ -112,7 +154,28 @@ public enum ApiKeys {
         )
         let revoked = try after.orNotFound("API key", id)
         work.audit.changed("api_key", revoked.id, from: before, to: revoked)
+        // Also when it was revoked before: whoever repeats the call waits for all servers, too.
+        try await work.changesAccess()
         return revoked
+    }
+
+    /// The sites that a key is limited to, each once; they are there until the transaction ends.
+    private static func sites(_ texts: [String], _ work: Work) async throws -> [UUID] {
+        var sites: [UUID] = []
+        for (index, text) in texts.enumerated() {
+            let site = try UUID(text, field: "site_ids[\(index)]")
+            guard !sites.contains(site) else { continue }
+            _ = try await work.transaction.run(SiteShare(tenantID: work.scope.tenant, siteID: site))
+                .orNotFound("site", site)
+            sites.append(site)
+        }
+        return sites
+    }
+
+    /// Refuses to give a key what the caller does not hold where it will hold it.
+    private static func requireCovering(_ permissions: [String], _ sites: [UUID], _ work: Work) throws(DomainError) {
+        guard !sites.isEmpty else { return try work.scope.requireCovering(permissions) }
+        for site in sites { try work.scope.requireCovering(permissions, site: site) }
     }
 
     private static func expiry(_ time: Timestamp?) throws(DomainError) -> Instant? {

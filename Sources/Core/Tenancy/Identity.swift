@@ -19,15 +19,17 @@ public enum Identity {
         case .platform:
             response.kind = .platform
             return response
-        case .service:
+        case .service, .job:
+            // A job makes no calls, so only a program asks.
             response.kind = .service
         case .user:
             response.kind = .user
         }
         let row: UserRow?
-        (response.tenant, response.apiKey, row) = try await database.run(
+        (response.tenant, response.apiKey, response.servicePrincipal, row) = try await database.run(
             TenantGet(tenantID: scope.tenant),
             ApiKeyGet(tenantID: scope.tenant, apiKeyID: scope.actor.id),
+            ServicePrincipalGet(tenantID: scope.tenant, servicePrincipalID: scope.actor.id),
             // No user has the zero UUID.
             UserGet(tenantID: scope.tenant, userID: user ?? .zero),
             settings: scope.settings

@@ -3,16 +3,31 @@ public import Domain
 public import TrellisAPI
 
 extension ListTenantsRequest: PagedRequest {}
+extension ListPlansRequest: PagedRequest {}
 extension ListSitesRequest: PagedRequest {}
 extension ListUsersRequest: PagedRequest {}
 extension ListApiKeysRequest: PagedRequest {}
 extension ListInvitationsRequest: PagedRequest {}
 extension ListRolesRequest: PagedRequest {}
 extension ListRoleAssignmentsRequest: PagedRequest {}
+extension ListServicePrincipalsRequest: PagedRequest {}
 extension CreateTenantRequest: WriteRequest {}
+extension UpdateTenantRequest: WriteRequest {}
+extension UpdateOwnTenantRequest: WriteRequest {}
+extension SetTenantPlanRequest: WriteRequest {}
+extension SuspendTenantRequest: WriteRequest {}
+extension ResumeTenantRequest: WriteRequest {}
+extension DeleteTenantRequest: WriteRequest {}
+extension UndeleteTenantRequest: WriteRequest {}
+extension PurgeTenantRequest: WriteRequest {}
+extension SetPlanRatesRequest: WriteRequest {}
 extension IssueTenantKeyRequest: WriteRequest {}
 extension CreateSiteRequest: WriteRequest {}
 extension UpdateSiteRequest: WriteRequest {}
+extension ArchiveSiteRequest: WriteRequest {}
+extension UnarchiveSiteRequest: WriteRequest {}
+extension DeleteSiteRequest: WriteRequest {}
+extension UndeleteSiteRequest: WriteRequest {}
 extension CreateUserRequest: WriteRequest {}
 extension UpdateUserRequest: WriteRequest {}
 extension SuspendUserRequest: WriteRequest {}
@@ -27,4 +42,8 @@ extension DeleteRoleRequest: WriteRequest {}
 extension AssignRoleRequest: WriteRequest {}
 extension UnassignRoleRequest: WriteRequest {}
 extension CreateApiKeyRequest: WriteRequest {}
+extension RotateApiKeyRequest: WriteRequest {}
 extension RevokeApiKeyRequest: WriteRequest {}
+extension SetAllowListRequest: WriteRequest {}
+extension CreateServicePrincipalRequest: WriteRequest {}
+extension RevokeServicePrincipalRequest: WriteRequest {}

@@ -31,6 +31,7 @@ public enum Sites {
 
     /// Returns a page of the sites: of those among `sites`, or, with nil, of all.
     public static func list(
+        _ request: ListSitesRequest,
         _ page: Page,
         of sites: [UUID]?,
         _ scope: Scope,
@@ -39,10 +40,24 @@ public enum Sites {
         let (tenant, after, count) = (scope.tenant, try page.after, Int64(page.count))
         let rows: [Site]
         if let sites {
-            let query = SiteListAmong(tenantID: tenant, sites: sites, after: after, count: count)
+            let query = SiteListAmong(
+                tenantID: tenant,
+                sites: sites,
+                after: after,
+                showDeleted: request.showDeleted,
+                showArchived: request.showArchived,
+                count: count
+            )
             rows = try await database.run(query, scope.settings)
         } else {
-            rows = try await database.run(SiteList(tenantID: tenant, after: after, count: count), scope.settings)
+            let query = SiteList(
+                tenantID: tenant,
+                after: after,
+                showDeleted: request.showDeleted,
+                showArchived: request.showArchived,
+                count: count
+            )
+            rows = try await database.run(query, scope.settings)
         }
         var response = ListSitesResponse()
         (response.sites, response.nextPageToken) = page.cut(rows, id: \.id)
@@ -59,6 +74,7 @@ public enum Sites {
                 "time_zone": !request.timeZone.isEmpty,
             ]
         )
+        try await work.requireWritable(site: id)
         let current = try await work.transaction.run(SiteLock(tenantID: work.scope.tenant, siteID: id))
         let before = try current.orNotFound("site", id)
         var site = before
@@ -81,6 +97,83 @@ public enum Sites {
         work.audit.changed("site", after.id, from: before, to: after)
         return after
     }
+
+    // MARK: Their lives
+
+    /// Lets a site be read and no longer changed.
+    public static func archive(_ request: ArchiveSiteRequest, _ work: Work) async throws -> Site {
+        let site = try await lock(request.id, work)
+        guard site.archiveTime == nil else { return site }
+        let id = try UUID(request.id, field: "id")
+        let archived = try await work.transaction.run(SiteArchive(tenantID: work.scope.tenant, siteID: id)).certain
+        work.audit.changed("site", site.id, from: site, to: archived)
+        return archived
+    }
+
+    /// Lets an archived site be changed again.
+    public static func unarchive(_ request: UnarchiveSiteRequest, _ work: Work) async throws -> Site {
+        let site = try await lock(request.id, work)
+        guard site.archiveTime != nil else { return site }
+        let id = try UUID(request.id, field: "id")
+        let back = try await work.transaction.run(SiteUnarchive(tenantID: work.scope.tenant, siteID: id)).certain
+        work.audit.changed("site", site.id, from: site, to: back)
+        return back
+    }
+
+    /// Deletes a site, for a time; not the last one.
+    public static func delete(_ request: DeleteSiteRequest, _ work: Work) async throws -> Site {
+        let (id, tenant) = (try UUID(request.id, field: "id"), work.scope.tenant)
+        // One at a time in a tenant, so that two of them do not each leave the other's as the last.
+        _ = try await work.transaction.run(TenantLock(tenantID: tenant))
+        let site = try await lock(request.id, work)
+        try Etag.check(request.etag, current: site.etag, resource: "site", id: request.id)
+        let others = try await work.transaction.run(OtherSitesCount(tenantID: tenant, siteID: id)).certain.count
+        guard others > 0 else {
+            throw DomainError.failedPrecondition(
+                .init(
+                    reason: "LAST_SITE",
+                    subject: "sites/\(id)",
+                    description: "site \(id) is the last of the tenant, which always has one: make another first"
+                )
+            )
+        }
+        let deleted = try await work.transaction.run(SiteDelete(tenantID: tenant, siteID: id)).certain
+        work.audit.changed("site", site.id, from: site, to: deleted)
+        try await work.changesAccess()
+        return deleted
+    }
+
+    /// Restores a deleted site, and what was held on it.
+    public static func undelete(_ request: UndeleteSiteRequest, _ work: Work) async throws -> Site {
+        let (id, tenant) = (try UUID(request.id, field: "id"), work.scope.tenant)
+        try await work.fenceOff(id)
+        let site = try await work.transaction.run(SiteLockAlone(tenantID: tenant, siteID: id)).orNotFound("site", id)
+        guard site.deleteTime != nil else {
+            throw DomainError.failedPrecondition(
+                .init(
+                    reason: "SITE_NOT_DELETED",
+                    subject: "sites/\(id)",
+                    description: "site \(id) is not deleted: there is nothing to restore"
+                )
+            )
+        }
+        let restored = try await work.transaction.run(SiteUndelete(tenantID: tenant, siteID: id)).certain
+        work.audit.changed("site", site.id, from: site, to: restored)
+        try await work.changesAccess()
+        return restored
+    }
+
+    /// A site that is not deleted, fenced off and held until the transaction ends.
+    private static func lock(_ text: String, _ work: Work) async throws -> Site {
+        let id = try UUID(text, field: "id")
+        try await work.fenceOff(id)
+        let site = try await work.transaction.run(SiteLockAlone(tenantID: work.scope.tenant, siteID: id))
+            .orNotFound("site", id)
+        guard site.deleteTime == nil else { throw DomainError.siteDeleted(id) }
+        return site
+    }
+
+    // MARK: Parts
 
     /// Sets the fields of a site that the mask names.
     static func apply(_ request: UpdateSiteRequest, _ mask: UpdateMask, to site: inout Site) throws(DomainError) {

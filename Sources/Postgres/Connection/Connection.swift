@@ -24,6 +24,8 @@ final class Connection: @unchecked Sendable {
         case shared
         /// One caller at a time.
         case leased
+        /// A listener's, for notifications.
+        case listening
     }
 
     enum State {
@@ -74,6 +76,8 @@ final class Connection: @unchecked Sendable {
     var simple: SimpleOperation?
     /// The request to cancel that is under way, on another connection and off the loop.
     var cancelRequest: Task<Void, Never>?
+    /// Told of each notification; nil where the session listens to nothing.
+    var onNotification: ((DatabaseNotification) -> Void)?
 
     init(loop: EventLoop, use: Use, owner: any ConnectionOwner, logger: Logger) {
         self.loop = loop
@@ -84,6 +88,9 @@ final class Connection: @unchecked Sendable {
 
     /// How many batches have been sent and not been answered.
     var load: Int { inFlight.count }
+
+    /// The server process of the session; 0 when there is none.
+    var process: Int32 { PQbackendPID(pq) }
 
     // MARK: Opening
 
@@ -347,7 +354,24 @@ final class Connection: @unchecked Sendable {
         }
         let before = inFlight.count
         receiveAnswers()
+        takeNotifications()
         if state == .open, inFlight.count != before { owner.connectionDidProgress(self) }
+    }
+
+    /// Hands on what others have notified of, in their order.
+    private func takeNotifications() {
+        guard let onNotification else { return }
+        while state == .open, let notification = PQnotifies(pq) {
+            let (channel, payload) = (notification.pointee.relname, notification.pointee.extra)
+            let sender = notification.pointee.be_pid
+            let told = DatabaseNotification(
+                channel: channel.map { String(cString: $0) } ?? "",
+                payload: payload.map { String(cString: $0) } ?? "",
+                sender: sender
+            )
+            PQfreemem(notification)
+            onNotification(told)
+        }
     }
 
     private func receiveAnswers() {
@@ -387,6 +411,8 @@ final class Connection: @unchecked Sendable {
             }
             _ = expected.popFirst()
             _ = inFlight.popFirst()
+            // The server sends what it has before it says that it is done: so does this.
+            takeNotifications()
             batch.finish()
         case PGRES_FATAL_ERROR, PGRES_NONFATAL_ERROR, PGRES_BAD_RESPONSE:
             let error = PostgresError(result: result, isCancelRequested: batch.isCancelRequested)

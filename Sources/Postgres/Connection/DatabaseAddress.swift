@@ -65,6 +65,13 @@ public struct DatabaseAddress: Sendable {
         return copy
     }
 
+    /// The same for sessions that `pg_stat_activity` shows under `applicationName`.
+    public func with(applicationName: String) -> DatabaseAddress {
+        var copy = self
+        copy.keywords["application_name"] = applicationName
+        return copy
+    }
+
     /// The database's name, as far as the address says it.
     public var database: String? { keywords["dbname"] }
 

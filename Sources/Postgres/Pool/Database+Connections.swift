@@ -55,6 +55,8 @@ extension Database: ConnectionOwner {
             schedulePump()
         case .leased:
             offer(connection)
+        case .listening:
+            preconditionFailure("a session that listens belongs to its listener")
         }
         openConnections()
     }
@@ -173,6 +175,7 @@ extension Database: ConnectionOwner {
             let isSurplus = total > share.minimum && now - connection.idleSince > limits.idleTimeout.nanoseconds
             if isOld(connection, now) || isSurplus { connection.close() }
         }
+        for listener in listeners { listener.keepHouse(now) }
         openConnections()
     }
 

@@ -38,6 +38,8 @@ public final class Database: @unchecked Sendable {
     var pumpIsScheduled = false
     var housekeeping: LoopTimer?
     var lineTimer: LoopTimer?
+    /// Sessions that listen to channels, beside the pool's connections.
+    var listeners: [NotificationListener] = []
     var isClosed = false
 
     /// Makes the pool of `loop` and starts to open its connections.
@@ -218,6 +220,7 @@ public final class Database: @unchecked Sendable {
         let error = PostgresError(.unavailable, "the database pool is closed")
         failWaiting(error)
         for connection in shared + draining + idle + leased + opening { connection.close() }
+        for listener in listeners { listener.close() }
     }
 }
 

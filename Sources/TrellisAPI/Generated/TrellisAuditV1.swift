@@ -105,8 +105,9 @@ public struct AuditEvent: GeneratedMessage {
     public var callID: String = ""
     /// What was changed.
     public var changes: [AuditChange] = []
-    /// The request as JSON, without secrets. What is personal is masked for callers without tenancy.users.read_personal, and
-    /// "[erased]" once whom it is about was erased. Of a large request, only its size and hash.
+    /// The request as JSON, without secrets. What is personal is masked for callers without both tenancy.users.read_personal and
+    /// tenancy.end_users.read_personal, and "[erased]" once whom it is about was erased. Of a large request, only its size and
+    /// hash.
     public var requestJSON: String = ""
 
     /// A message with every field at its default.

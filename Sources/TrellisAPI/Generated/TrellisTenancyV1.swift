@@ -1006,6 +1006,396 @@ extension ListEffectivePermissionsResponse {
     }
 }
 
+/// The addresses from which a tenant is administered.
+public struct AllowList: GeneratedMessage {
+    /// Networks such as "192.0.2.0/24" or "2001:db8::/32"; empty: from everywhere.
+    public var networks: [String] = []
+    /// When the list was last set; absent when it never was.
+    public var updateTime: Timestamp? = nil
+    /// The version of the list; SetAllowList refuses a stale one.
+    public var etag: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        networks: [String] = [],
+        updateTime: Timestamp? = nil,
+        etag: String = ""
+    ) {
+        self.networks = networks
+        self.updateTime = updateTime
+        self.etag = etag
+    }
+}
+
+/// A program of a tenant that proves who it is with a client certificate.
+public struct ServicePrincipal: GeneratedMessage {
+    /// The principal's id.
+    public var id: String = ""
+    /// What the program is.
+    public var displayName: String = ""
+    /// The name that its certificate bears, as in CreateServicePrincipalRequest.
+    public var certificate: String = ""
+    /// What it may do: permissions such as "tenancy.sites.read", all of an area such as "search.*", or "*", all of the tenant.
+    public var permissions: [String] = []
+    /// When it was made.
+    public var createTime: Timestamp? = nil
+    /// When it last called, to within a few minutes; absent when it never has.
+    public var lastUseTime: Timestamp? = nil
+    /// When it was revoked; absent when it was not.
+    public var revokeTime: Timestamp? = nil
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        displayName: String = "",
+        certificate: String = "",
+        permissions: [String] = [],
+        createTime: Timestamp? = nil,
+        lastUseTime: Timestamp? = nil,
+        revokeTime: Timestamp? = nil
+    ) {
+        self.id = id
+        self.displayName = displayName
+        self.certificate = certificate
+        self.permissions = permissions
+        self.createTime = createTime
+        self.lastUseTime = lastUseTime
+        self.revokeTime = revokeTime
+    }
+}
+
+/// The request of GetAllowList.
+public struct GetAllowListRequest: GeneratedMessage {
+
+    /// A message with every field at its default.
+    public init() {}
+}
+
+/// The request of SetAllowList.
+public struct SetAllowListRequest: GeneratedMessage {
+    /// Addresses or networks of IPv4 and IPv6, such as "192.0.2.7", "192.0.2.0/24" or "2001:db8::/32"; empty: from everywhere.
+    public var networks: [String] = []
+    /// The etag of the list as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        networks: [String] = [],
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.networks = networks
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+/// The request of CreateServicePrincipal.
+public struct CreateServicePrincipalRequest: GeneratedMessage {
+    /// The tenant whose principal is made.
+    public var tenantID: String = ""
+    /// What the program is.
+    public var displayName: String = ""
+    /// The name that its certificate bears, with its kind before it: "uri:spiffe://example.org/billing" or
+    /// "dns:billing.example.org" (of its subjectAltName), "subject:CN=billing,O=Example" (as of RFC 2253), or "sha256:" and the
+    /// 64 hexadecimal digits of its fingerprint.
+    public var certificate: String = ""
+    /// What it may do: permissions such as "tenancy.sites.read", all of an area such as "search.*", or "*", all of the tenant.
+    public var permissions: [String] = []
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        tenantID: String = "",
+        displayName: String = "",
+        certificate: String = "",
+        permissions: [String] = [],
+        requestID: String = ""
+    ) {
+        self.tenantID = tenantID
+        self.displayName = displayName
+        self.certificate = certificate
+        self.permissions = permissions
+        self.requestID = requestID
+    }
+}
+
+/// The request of ListServicePrincipals.
+public struct ListServicePrincipalsRequest: GeneratedMessage {
+    /// Whether to return revoked principals too.
+    public var showRevoked: Bool = false
+    /// The greatest number of principals to return; 0 is 50, more than 1,000 is 1,000.
+    public var pageSize: Int32 = 0
+    /// The next_page_token of the page before; empty for the first.
+    public var pageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        showRevoked: Bool = false,
+        pageSize: Int32 = 0,
+        pageToken: String = ""
+    ) {
+        self.showRevoked = showRevoked
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// The answer of ListServicePrincipals.
+public struct ListServicePrincipalsResponse: GeneratedMessage {
+    /// The principals of this page.
+    public var servicePrincipals: [ServicePrincipal] = []
+    /// The page_token of the next page; empty at the end.
+    public var nextPageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        servicePrincipals: [ServicePrincipal] = [],
+        nextPageToken: String = ""
+    ) {
+        self.servicePrincipals = servicePrincipals
+        self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of RevokeServicePrincipal.
+public struct RevokeServicePrincipalRequest: GeneratedMessage {
+    /// The principal's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions in tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+extension AllowList {
+    public static var fullName: String { "trellis.tenancy.v1.AllowList" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__allow_list__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__AllowList.self)
+        self.networks = CReading.texts(c.pointee.n_networks, c.pointee.networks)
+        self.updateTime = CReading.message(c.pointee.update_time)
+        self.etag = CReading.text(c.pointee.etag)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__AllowList.self)
+        (c.pointee.n_networks, c.pointee.networks) = arena.texts(networks)
+        c.pointee.update_time = arena.message(updateTime)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+    }
+}
+
+extension ServicePrincipal {
+    public static var fullName: String { "trellis.tenancy.v1.ServicePrincipal" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__service_principal__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ServicePrincipal.self)
+        self.id = CReading.text(c.pointee.id)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.certificate = CReading.text(c.pointee.certificate)
+        self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
+        self.createTime = CReading.message(c.pointee.create_time)
+        self.lastUseTime = CReading.message(c.pointee.last_use_time)
+        self.revokeTime = CReading.message(c.pointee.revoke_time)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ServicePrincipal.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !certificate.isEmpty { c.pointee.certificate = arena.text(certificate) }
+        (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
+        c.pointee.create_time = arena.message(createTime)
+        c.pointee.last_use_time = arena.message(lastUseTime)
+        c.pointee.revoke_time = arena.message(revokeTime)
+    }
+}
+
+extension GetAllowListRequest {
+    public static var fullName: String { "trellis.tenancy.v1.GetAllowListRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__get_allow_list_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {}
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {}
+}
+
+extension GetAllowListRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+    }
+}
+
+extension SetAllowListRequest {
+    public static var fullName: String { "trellis.tenancy.v1.SetAllowListRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__set_allow_list_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SetAllowListRequest.self)
+        self.networks = CReading.texts(c.pointee.n_networks, c.pointee.networks)
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SetAllowListRequest.self)
+        (c.pointee.n_networks, c.pointee.networks) = arena.texts(networks)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension SetAllowListRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.count("networks", networks.count, maximum: 100)
+        check.texts("networks", networks, maximum: 64)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension CreateServicePrincipalRequest {
+    public static var fullName: String { "trellis.tenancy.v1.CreateServicePrincipalRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__create_service_principal_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CreateServicePrincipalRequest.self)
+        self.tenantID = CReading.text(c.pointee.tenant_id)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.certificate = CReading.text(c.pointee.certificate)
+        self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__CreateServicePrincipalRequest.self)
+        if !tenantID.isEmpty { c.pointee.tenant_id = arena.text(tenantID) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !certificate.isEmpty { c.pointee.certificate = arena.text(certificate) }
+        (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension CreateServicePrincipalRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("tenant_id", tenantID, required: true, format: .uuid)
+        check.text("display_name", displayName, required: true, maximum: 100)
+        check.text("certificate", certificate, required: true, maximum: 2048)
+        check.count("permissions", permissions.count, required: true, maximum: 100)
+        check.texts("permissions", permissions, maximum: 128)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ListServicePrincipalsRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListServicePrincipalsRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_service_principals_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListServicePrincipalsRequest.self)
+        self.showRevoked = c.pointee.show_revoked != 0
+        self.pageSize = c.pointee.page_size
+        self.pageToken = CReading.text(c.pointee.page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListServicePrincipalsRequest.self)
+        c.pointee.show_revoked = showRevoked ? 1 : 0
+        c.pointee.page_size = pageSize
+        if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
+    }
+}
+
+extension ListServicePrincipalsRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.number("page_size", pageSize, minimum: 0)
+        check.text("page_token", pageToken, maximum: 2048)
+    }
+}
+
+extension ListServicePrincipalsResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListServicePrincipalsResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_service_principals_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListServicePrincipalsResponse.self)
+        self.servicePrincipals = CReading.messages(c.pointee.n_service_principals, c.pointee.service_principals)
+        self.nextPageToken = CReading.text(c.pointee.next_page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListServicePrincipalsResponse.self)
+        (c.pointee.n_service_principals, c.pointee.service_principals) = arena.messages(servicePrincipals)
+        if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension RevokeServicePrincipalRequest {
+    public static var fullName: String { "trellis.tenancy.v1.RevokeServicePrincipalRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__revoke_service_principal_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RevokeServicePrincipalRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RevokeServicePrincipalRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension RevokeServicePrincipalRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
 /// A person's being signed in to a tenant.
 public struct Session: GeneratedMessage {
     /// The session's id.
@@ -3618,6 +4008,315 @@ extension UndeleteEndUserRequest: ValidatedMessage {
     }
 }
 
+/// What a tenant is on.
+public struct Plan: GeneratedMessage {
+    /// The plan's short name, such as "starter", "pro" or "enterprise".
+    public var plan: String = ""
+    /// The name shown to people.
+    public var displayName: String = ""
+    /// The rates, one for each class of RPCs.
+    public var rates: [PlanRate] = []
+    /// When the plan was made.
+    public var createTime: Timestamp? = nil
+    /// When the plan was last changed.
+    public var updateTime: Timestamp? = nil
+    /// The version of the plan; SetPlanRates refuses a stale one.
+    public var etag: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        plan: String = "",
+        displayName: String = "",
+        rates: [PlanRate] = [],
+        createTime: Timestamp? = nil,
+        updateTime: Timestamp? = nil,
+        etag: String = ""
+    ) {
+        self.plan = plan
+        self.displayName = displayName
+        self.rates = rates
+        self.createTime = createTime
+        self.updateTime = updateTime
+        self.etag = etag
+    }
+}
+
+/// How many calls of one class may be made.
+public struct PlanRate: GeneratedMessage {
+    /// The class.
+    public var rateClass: RateClass = .unspecified
+    /// Calls a second of all of a tenant's credentials together, in the long run.
+    public var tenantPerSecond: Int32 = 0
+    /// Calls at once of all of a tenant's credentials together.
+    public var tenantBurst: Int32 = 0
+    /// Calls a second of one credential, in the long run.
+    public var credentialPerSecond: Int32 = 0
+    /// Calls at once of one credential.
+    public var credentialBurst: Int32 = 0
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        rateClass: RateClass = .unspecified,
+        tenantPerSecond: Int32 = 0,
+        tenantBurst: Int32 = 0,
+        credentialPerSecond: Int32 = 0,
+        credentialBurst: Int32 = 0
+    ) {
+        self.rateClass = rateClass
+        self.tenantPerSecond = tenantPerSecond
+        self.tenantBurst = tenantBurst
+        self.credentialPerSecond = credentialPerSecond
+        self.credentialBurst = credentialBurst
+    }
+}
+
+/// The request of GetPlan.
+public struct GetPlanRequest: GeneratedMessage {
+    /// The plan's short name.
+    public var plan: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        plan: String = ""
+    ) {
+        self.plan = plan
+    }
+}
+
+/// The request of ListPlans.
+public struct ListPlansRequest: GeneratedMessage {
+    /// The greatest number of plans to return; 0 is 50, more than 1,000 is 1,000.
+    public var pageSize: Int32 = 0
+    /// The next_page_token of the page before; empty for the first.
+    public var pageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        pageSize: Int32 = 0,
+        pageToken: String = ""
+    ) {
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+}
+
+/// The answer of ListPlans.
+public struct ListPlansResponse: GeneratedMessage {
+    /// The plans of this page.
+    public var plans: [Plan] = []
+    /// The page_token of the next page; empty at the end.
+    public var nextPageToken: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        plans: [Plan] = [],
+        nextPageToken: String = ""
+    ) {
+        self.plans = plans
+        self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of SetPlanRates.
+public struct SetPlanRatesRequest: GeneratedMessage {
+    /// The plan's short name.
+    public var plan: String = ""
+    /// The rates to set, at most one for each class.
+    public var rates: [PlanRate] = []
+    /// The etag of the plan as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions of tenancy.proto.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        plan: String = "",
+        rates: [PlanRate] = [],
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.plan = plan
+        self.rates = rates
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+extension Plan {
+    public static var fullName: String { "trellis.tenancy.v1.Plan" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__plan__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Plan.self)
+        self.plan = CReading.text(c.pointee.plan)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.rates = CReading.messages(c.pointee.n_rates, c.pointee.rates)
+        self.createTime = CReading.message(c.pointee.create_time)
+        self.updateTime = CReading.message(c.pointee.update_time)
+        self.etag = CReading.text(c.pointee.etag)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__Plan.self)
+        if !plan.isEmpty { c.pointee.plan = arena.text(plan) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        (c.pointee.n_rates, c.pointee.rates) = arena.messages(rates)
+        c.pointee.create_time = arena.message(createTime)
+        c.pointee.update_time = arena.message(updateTime)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+    }
+}
+
+extension PlanRate {
+    public static var fullName: String { "trellis.tenancy.v1.PlanRate" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__plan_rate__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__PlanRate.self)
+        self.rateClass = CReading.value(c.pointee.rate_class)
+        self.tenantPerSecond = c.pointee.tenant_per_second
+        self.tenantBurst = c.pointee.tenant_burst
+        self.credentialPerSecond = c.pointee.credential_per_second
+        self.credentialBurst = c.pointee.credential_burst
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__PlanRate.self)
+        c.pointee.rate_class = .init(UInt32(bitPattern: rateClass.rawValue))
+        c.pointee.tenant_per_second = tenantPerSecond
+        c.pointee.tenant_burst = tenantBurst
+        c.pointee.credential_per_second = credentialPerSecond
+        c.pointee.credential_burst = credentialBurst
+    }
+}
+
+extension PlanRate: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.value("rate_class", rateClass, required: true)
+        check.number("tenant_per_second", tenantPerSecond, minimum: 1, maximum: 1000000)
+        check.number("tenant_burst", tenantBurst, minimum: 1, maximum: 1000000)
+        check.number("credential_per_second", credentialPerSecond, minimum: 1, maximum: 1000000)
+        check.number("credential_burst", credentialBurst, minimum: 1, maximum: 1000000)
+    }
+}
+
+extension GetPlanRequest {
+    public static var fullName: String { "trellis.tenancy.v1.GetPlanRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__get_plan_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__GetPlanRequest.self)
+        self.plan = CReading.text(c.pointee.plan)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__GetPlanRequest.self)
+        if !plan.isEmpty { c.pointee.plan = arena.text(plan) }
+    }
+}
+
+extension GetPlanRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("plan", plan, required: true, format: .slug)
+    }
+}
+
+extension ListPlansRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ListPlansRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_plans_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListPlansRequest.self)
+        self.pageSize = c.pointee.page_size
+        self.pageToken = CReading.text(c.pointee.page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListPlansRequest.self)
+        c.pointee.page_size = pageSize
+        if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
+    }
+}
+
+extension ListPlansRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.number("page_size", pageSize, minimum: 0)
+        check.text("page_token", pageToken, maximum: 2048)
+    }
+}
+
+extension ListPlansResponse {
+    public static var fullName: String { "trellis.tenancy.v1.ListPlansResponse" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__list_plans_response__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListPlansResponse.self)
+        self.plans = CReading.messages(c.pointee.n_plans, c.pointee.plans)
+        self.nextPageToken = CReading.text(c.pointee.next_page_token)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListPlansResponse.self)
+        (c.pointee.n_plans, c.pointee.plans) = arena.messages(plans)
+        if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension SetPlanRatesRequest {
+    public static var fullName: String { "trellis.tenancy.v1.SetPlanRatesRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__set_plan_rates_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SetPlanRatesRequest.self)
+        self.plan = CReading.text(c.pointee.plan)
+        self.rates = CReading.messages(c.pointee.n_rates, c.pointee.rates)
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SetPlanRatesRequest.self)
+        if !plan.isEmpty { c.pointee.plan = arena.text(plan) }
+        (c.pointee.n_rates, c.pointee.rates) = arena.messages(rates)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension SetPlanRatesRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("plan", plan, required: true, format: .slug)
+        check.count("rates", rates.count, required: true, maximum: 4)
+        check.messages("rates", rates)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
 /// The kinds of people whom a tenant keeps data about.
 public enum SubjectKind: GeneratedEnum {
     /// Never returned.
@@ -4666,7 +5365,7 @@ public enum PrincipalKind: GeneratedEnum {
     case unspecified
     /// The platform's own credential.
     case platform
-    /// An API key of a tenant that acts for a program of its own.
+    /// A program of its own, by an API key of a tenant or by its certificate.
     case service
     /// A session of a user, or an API key that acts on behalf of one.
     case user
@@ -4722,6 +5421,22 @@ public struct Tenant: GeneratedMessage {
     public var industry: String = ""
     /// When the tenant was made.
     public var createTime: Timestamp? = nil
+    /// The plan that the tenant is on, such as "starter".
+    public var plan: String = ""
+    /// Where the tenant is in its life.
+    public var state: Tenant.State = .unspecified
+    /// The tenant's settings: JSON text whose top level is an object.
+    public var settingsJSON: String = ""
+    /// When the tenant was last changed.
+    public var updateTime: Timestamp? = nil
+    /// When the tenant was suspended; absent when it is not.
+    public var suspendTime: Timestamp? = nil
+    /// When the tenant was deleted; absent when it was not.
+    public var deleteTime: Timestamp? = nil
+    /// Until when a deleted tenant can be restored; when a purged one was purged.
+    public var purgeTime: Timestamp? = nil
+    /// The version of the tenant; UpdateTenant refuses a stale one.
+    public var etag: String = ""
 
     /// A message with every field at its default.
     public init() {}
@@ -4732,13 +5447,84 @@ public struct Tenant: GeneratedMessage {
         slug: String = "",
         displayName: String = "",
         industry: String = "",
-        createTime: Timestamp? = nil
+        createTime: Timestamp? = nil,
+        plan: String = "",
+        state: Tenant.State = .unspecified,
+        settingsJSON: String = "",
+        updateTime: Timestamp? = nil,
+        suspendTime: Timestamp? = nil,
+        deleteTime: Timestamp? = nil,
+        purgeTime: Timestamp? = nil,
+        etag: String = ""
     ) {
         self.id = id
         self.slug = slug
         self.displayName = displayName
         self.industry = industry
         self.createTime = createTime
+        self.plan = plan
+        self.state = state
+        self.settingsJSON = settingsJSON
+        self.updateTime = updateTime
+        self.suspendTime = suspendTime
+        self.deleteTime = deleteTime
+        self.purgeTime = purgeTime
+        self.etag = etag
+    }
+
+    /// Where a tenant is in its life.
+    public enum State: GeneratedEnum {
+        /// Never returned; as a filter, all that are not deleted.
+        case unspecified
+        /// Its people and programs are let in.
+        case active
+        /// They are not, until it is resumed.
+        case suspended
+        /// They are not, and it is purged at its purge_time unless it is restored before.
+        case deleted
+        /// Its data is gone; what is left is its audit trail, and that it was.
+        case purged
+        /// A number that this version has no name for.
+        case unrecognized(Int32)
+
+        /// The value of that number.
+        public init(rawValue: Int32) {
+            switch rawValue {
+            case 0: self = .unspecified
+            case 1: self = .active
+            case 2: self = .suspended
+            case 3: self = .deleted
+            case 4: self = .purged
+            default: self = .unrecognized(rawValue)
+            }
+        }
+
+        /// The number on the wire.
+        public var rawValue: Int32 {
+            switch self {
+            case .unspecified: 0
+            case .active: 1
+            case .suspended: 2
+            case .deleted: 3
+            case .purged: 4
+            case .unrecognized(let number): number
+            }
+        }
+
+        /// The name in the proto file; nil for a number that has none.
+        public var protoName: String? {
+            switch self {
+            case .unspecified: "STATE_UNSPECIFIED"
+            case .active: "STATE_ACTIVE"
+            case .suspended: "STATE_SUSPENDED"
+            case .deleted: "STATE_DELETED"
+            case .purged: "STATE_PURGED"
+            case .unrecognized: nil
+            }
+        }
+
+        /// The named values, in the order of the proto file.
+        public static let knownCases: [Self] = [.unspecified, .active, .suspended, .deleted, .purged]
     }
 }
 
@@ -4758,6 +5544,12 @@ public struct Site: GeneratedMessage {
     public var updateTime: Timestamp? = nil
     /// The version of the site; UpdateSite refuses a stale one.
     public var etag: String = ""
+    /// Since when the site is archived; absent when it is not.
+    public var archiveTime: Timestamp? = nil
+    /// When the site was deleted; absent when it was not.
+    public var deleteTime: Timestamp? = nil
+    /// Until when a deleted site can be restored.
+    public var purgeTime: Timestamp? = nil
 
     /// A message with every field at its default.
     public init() {}
@@ -4770,7 +5562,10 @@ public struct Site: GeneratedMessage {
         timeZone: String = "",
         createTime: Timestamp? = nil,
         updateTime: Timestamp? = nil,
-        etag: String = ""
+        etag: String = "",
+        archiveTime: Timestamp? = nil,
+        deleteTime: Timestamp? = nil,
+        purgeTime: Timestamp? = nil
     ) {
         self.id = id
         self.displayName = displayName
@@ -4779,6 +5574,9 @@ public struct Site: GeneratedMessage {
         self.createTime = createTime
         self.updateTime = updateTime
         self.etag = etag
+        self.archiveTime = archiveTime
+        self.deleteTime = deleteTime
+        self.purgeTime = purgeTime
     }
 }
 
@@ -4980,6 +5778,12 @@ public struct ApiKey: GeneratedMessage {
     public var expireTime: Timestamp? = nil
     /// When the key was revoked; absent when it was not.
     public var revokeTime: Timestamp? = nil
+    /// The sites on which the key's permissions hold; empty when they hold on the whole tenant.
+    public var siteIDs: [String] = []
+    /// When the key was last used, to within a few minutes; absent when it never was.
+    public var lastUseTime: Timestamp? = nil
+    /// Until when the secret before the last rotation is let in, or was; absent when there is none.
+    public var previousSecretExpireTime: Timestamp? = nil
 
     /// A message with every field at its default.
     public init() {}
@@ -4994,7 +5798,10 @@ public struct ApiKey: GeneratedMessage {
         secret: String = "",
         createTime: Timestamp? = nil,
         expireTime: Timestamp? = nil,
-        revokeTime: Timestamp? = nil
+        revokeTime: Timestamp? = nil,
+        siteIDs: [String] = [],
+        lastUseTime: Timestamp? = nil,
+        previousSecretExpireTime: Timestamp? = nil
     ) {
         self.id = id
         self.displayName = displayName
@@ -5005,6 +5812,9 @@ public struct ApiKey: GeneratedMessage {
         self.createTime = createTime
         self.expireTime = expireTime
         self.revokeTime = revokeTime
+        self.siteIDs = siteIDs
+        self.lastUseTime = lastUseTime
+        self.previousSecretExpireTime = previousSecretExpireTime
     }
 }
 
@@ -5016,6 +5826,8 @@ public struct CreateTenantRequest: GeneratedMessage {
     public var displayName: String = ""
     /// What the tenant does, such as "restaurant", "retail" or "healthcare".
     public var industry: String = ""
+    /// The short name of the plan that the tenant is on; empty is "starter".
+    public var plan: String = ""
     /// Makes the call safe to repeat: see the conventions above.
     public var requestID: String = ""
 
@@ -5027,11 +5839,13 @@ public struct CreateTenantRequest: GeneratedMessage {
         slug: String = "",
         displayName: String = "",
         industry: String = "",
+        plan: String = "",
         requestID: String = ""
     ) {
         self.slug = slug
         self.displayName = displayName
         self.industry = industry
+        self.plan = plan
         self.requestID = requestID
     }
 }
@@ -5054,6 +5868,10 @@ public struct GetTenantRequest: GeneratedMessage {
 
 /// The request of ListTenants.
 public struct ListTenantsRequest: GeneratedMessage {
+    /// Only the tenants in this state.
+    public var state: Tenant.State = .unspecified
+    /// Whether to return deleted and purged tenants too.
+    public var showDeleted: Bool = false
     /// The greatest number of tenants to return; 0 is 50, more than 1,000 is 1,000.
     public var pageSize: Int32 = 0
     /// The next_page_token of the page before; empty for the first.
@@ -5064,9 +5882,13 @@ public struct ListTenantsRequest: GeneratedMessage {
 
     /// A message of the given fields.
     public init(
+        state: Tenant.State = .unspecified,
+        showDeleted: Bool = false,
         pageSize: Int32 = 0,
         pageToken: String = ""
     ) {
+        self.state = state
+        self.showDeleted = showDeleted
         self.pageSize = pageSize
         self.pageToken = pageToken
     }
@@ -5089,6 +5911,229 @@ public struct ListTenantsResponse: GeneratedMessage {
     ) {
         self.tenants = tenants
         self.nextPageToken = nextPageToken
+    }
+}
+
+/// The request of UpdateTenant.
+public struct UpdateTenantRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// The new name; it cannot be made empty.
+    public var displayName: String = ""
+    /// What the tenant does, such as "restaurant", "retail" or "healthcare".
+    public var industry: String = ""
+    /// The new settings, whole: JSON text whose top level is an object; empty is "{}".
+    public var settingsJSON: String = ""
+    /// The etag of the tenant as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// The fields to set: display_name, industry, settings_json. Absent: those that are not empty. "*": all of them.
+    public var updateMask: FieldMask? = nil
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        displayName: String = "",
+        industry: String = "",
+        settingsJSON: String = "",
+        etag: String = "",
+        updateMask: FieldMask? = nil,
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.displayName = displayName
+        self.industry = industry
+        self.settingsJSON = settingsJSON
+        self.etag = etag
+        self.updateMask = updateMask
+        self.requestID = requestID
+    }
+}
+
+/// The request of SetTenantPlan.
+public struct SetTenantPlanRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// The plan's short name.
+    public var plan: String = ""
+    /// The etag of the tenant as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        plan: String = "",
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.plan = plan
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+/// The request of SuspendTenant.
+public struct SuspendTenantRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of ResumeTenant.
+public struct ResumeTenantRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of DeleteTenant.
+public struct DeleteTenantRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// The etag of the tenant as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+/// The request of UndeleteTenant.
+public struct UndeleteTenantRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of PurgeTenant.
+public struct PurgeTenantRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// Whether to purge it before its purge_time, too.
+    public var force: Bool = false
+    /// The etag of the tenant as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        force: Bool = false,
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.force = force
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+/// The request of GetOwnTenant.
+public struct GetOwnTenantRequest: GeneratedMessage {
+
+    /// A message with every field at its default.
+    public init() {}
+}
+
+/// The request of UpdateOwnTenant.
+public struct UpdateOwnTenantRequest: GeneratedMessage {
+    /// The new name; it cannot be made empty.
+    public var displayName: String = ""
+    /// What the tenant does, such as "restaurant", "retail" or "healthcare".
+    public var industry: String = ""
+    /// The new settings, whole: JSON text whose top level is an object; empty is "{}".
+    public var settingsJSON: String = ""
+    /// The etag of the tenant as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// The fields to set: display_name, industry, settings_json. Absent: those that are not empty. "*": all of them.
+    public var updateMask: FieldMask? = nil
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        displayName: String = "",
+        industry: String = "",
+        settingsJSON: String = "",
+        etag: String = "",
+        updateMask: FieldMask? = nil,
+        requestID: String = ""
+    ) {
+        self.displayName = displayName
+        self.industry = industry
+        self.settingsJSON = settingsJSON
+        self.etag = etag
+        self.updateMask = updateMask
+        self.requestID = requestID
     }
 }
 
@@ -5166,6 +6211,10 @@ public struct GetSiteRequest: GeneratedMessage {
 
 /// The request of ListSites.
 public struct ListSitesRequest: GeneratedMessage {
+    /// Whether to return deleted sites too.
+    public var showDeleted: Bool = false
+    /// Whether to return archived sites too.
+    public var showArchived: Bool = false
     /// The greatest number of sites to return; 0 is 50, more than 1,000 is 1,000.
     public var pageSize: Int32 = 0
     /// The next_page_token of the page before; empty for the first.
@@ -5176,9 +6225,13 @@ public struct ListSitesRequest: GeneratedMessage {
 
     /// A message of the given fields.
     public init(
+        showDeleted: Bool = false,
+        showArchived: Bool = false,
         pageSize: Int32 = 0,
         pageToken: String = ""
     ) {
+        self.showDeleted = showDeleted
+        self.showArchived = showArchived
         self.pageSize = pageSize
         self.pageToken = pageToken
     }
@@ -5240,6 +6293,90 @@ public struct UpdateSiteRequest: GeneratedMessage {
         self.timeZone = timeZone
         self.etag = etag
         self.updateMask = updateMask
+        self.requestID = requestID
+    }
+}
+
+/// The request of ArchiveSite.
+public struct ArchiveSiteRequest: GeneratedMessage {
+    /// The site's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of UnarchiveSite.
+public struct UnarchiveSiteRequest: GeneratedMessage {
+    /// The site's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of DeleteSite.
+public struct DeleteSiteRequest: GeneratedMessage {
+    /// The site's id.
+    public var id: String = ""
+    /// The etag of the site as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        etag: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.etag = etag
+        self.requestID = requestID
+    }
+}
+
+/// The request of UndeleteSite.
+public struct UndeleteSiteRequest: GeneratedMessage {
+    /// The site's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
         self.requestID = requestID
     }
 }
@@ -5571,6 +6708,9 @@ public struct CreateApiKeyRequest: GeneratedMessage {
     public var userID: String = ""
     /// When the key ends, at most ten years from now; absent when it does not.
     public var expireTime: Timestamp? = nil
+    /// The sites on which the permissions hold; empty for the whole tenant. The key holds nothing beyond them, whatever its user
+    /// holds.
+    public var siteIDs: [String] = []
     /// Makes the call safe to repeat: see the conventions above.
     public var requestID: String = ""
 
@@ -5583,12 +6723,38 @@ public struct CreateApiKeyRequest: GeneratedMessage {
         permissions: [String] = [],
         userID: String = "",
         expireTime: Timestamp? = nil,
+        siteIDs: [String] = [],
         requestID: String = ""
     ) {
         self.displayName = displayName
         self.permissions = permissions
         self.userID = userID
         self.expireTime = expireTime
+        self.siteIDs = siteIDs
+        self.requestID = requestID
+    }
+}
+
+/// The request of RotateApiKey.
+public struct RotateApiKeyRequest: GeneratedMessage {
+    /// The key's id.
+    public var id: String = ""
+    /// For how long the secret before is still let in, at most seven days; 0 ends it at once.
+    public var gracePeriodSeconds: Int64 = 0
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        gracePeriodSeconds: Int64 = 0,
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.gracePeriodSeconds = gracePeriodSeconds
         self.requestID = requestID
     }
 }
@@ -5678,10 +6844,12 @@ public struct WhoAmIResponse: GeneratedMessage {
     public var apiKey: ApiKey? = nil
     /// The user on whose behalf the caller acts; absent for the platform and for programs of their own.
     public var user: User? = nil
-    /// Every permission that the caller holds, with wildcards written out, in alphabetical order.
+    /// Every permission that the caller holds on the whole tenant, with wildcards written out, in alphabetical order.
     public var permissions: [String] = []
-    /// The session that makes the call; absent when an API key makes it.
+    /// The session that makes the call; absent when an API key or a certificate does.
     public var session: Session? = nil
+    /// The service principal whose certificate the caller has shown; absent for callers with a key or a session.
+    public var servicePrincipal: ServicePrincipal? = nil
 
     /// A message with every field at its default.
     public init() {}
@@ -5693,7 +6861,8 @@ public struct WhoAmIResponse: GeneratedMessage {
         apiKey: ApiKey? = nil,
         user: User? = nil,
         permissions: [String] = [],
-        session: Session? = nil
+        session: Session? = nil,
+        servicePrincipal: ServicePrincipal? = nil
     ) {
         self.kind = kind
         self.tenant = tenant
@@ -5701,6 +6870,7 @@ public struct WhoAmIResponse: GeneratedMessage {
         self.user = user
         self.permissions = permissions
         self.session = session
+        self.servicePrincipal = servicePrincipal
     }
 }
 
@@ -5716,6 +6886,14 @@ extension Tenant {
         self.displayName = CReading.text(c.pointee.display_name)
         self.industry = CReading.text(c.pointee.industry)
         self.createTime = CReading.message(c.pointee.create_time)
+        self.plan = CReading.text(c.pointee.plan)
+        self.state = CReading.value(c.pointee.state)
+        self.settingsJSON = CReading.text(c.pointee.settings_json)
+        self.updateTime = CReading.message(c.pointee.update_time)
+        self.suspendTime = CReading.message(c.pointee.suspend_time)
+        self.deleteTime = CReading.message(c.pointee.delete_time)
+        self.purgeTime = CReading.message(c.pointee.purge_time)
+        self.etag = CReading.text(c.pointee.etag)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -5725,6 +6903,14 @@ extension Tenant {
         if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
         if !industry.isEmpty { c.pointee.industry = arena.text(industry) }
         c.pointee.create_time = arena.message(createTime)
+        if !plan.isEmpty { c.pointee.plan = arena.text(plan) }
+        c.pointee.state = .init(UInt32(bitPattern: state.rawValue))
+        if !settingsJSON.isEmpty { c.pointee.settings_json = arena.text(settingsJSON) }
+        c.pointee.update_time = arena.message(updateTime)
+        c.pointee.suspend_time = arena.message(suspendTime)
+        c.pointee.delete_time = arena.message(deleteTime)
+        c.pointee.purge_time = arena.message(purgeTime)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
     }
 }
 
@@ -5742,6 +6928,9 @@ extension Site {
         self.createTime = CReading.message(c.pointee.create_time)
         self.updateTime = CReading.message(c.pointee.update_time)
         self.etag = CReading.text(c.pointee.etag)
+        self.archiveTime = CReading.message(c.pointee.archive_time)
+        self.deleteTime = CReading.message(c.pointee.delete_time)
+        self.purgeTime = CReading.message(c.pointee.purge_time)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -5753,6 +6942,9 @@ extension Site {
         c.pointee.create_time = arena.message(createTime)
         c.pointee.update_time = arena.message(updateTime)
         if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        c.pointee.archive_time = arena.message(archiveTime)
+        c.pointee.delete_time = arena.message(deleteTime)
+        c.pointee.purge_time = arena.message(purgeTime)
     }
 }
 
@@ -5869,6 +7061,9 @@ extension ApiKey {
         self.createTime = CReading.message(c.pointee.create_time)
         self.expireTime = CReading.message(c.pointee.expire_time)
         self.revokeTime = CReading.message(c.pointee.revoke_time)
+        self.siteIDs = CReading.texts(c.pointee.n_site_ids, c.pointee.site_ids)
+        self.lastUseTime = CReading.message(c.pointee.last_use_time)
+        self.previousSecretExpireTime = CReading.message(c.pointee.previous_secret_expire_time)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -5882,6 +7077,9 @@ extension ApiKey {
         c.pointee.create_time = arena.message(createTime)
         c.pointee.expire_time = arena.message(expireTime)
         c.pointee.revoke_time = arena.message(revokeTime)
+        (c.pointee.n_site_ids, c.pointee.site_ids) = arena.texts(siteIDs)
+        c.pointee.last_use_time = arena.message(lastUseTime)
+        c.pointee.previous_secret_expire_time = arena.message(previousSecretExpireTime)
     }
 }
 
@@ -5895,6 +7093,7 @@ extension CreateTenantRequest {
         self.slug = CReading.text(c.pointee.slug)
         self.displayName = CReading.text(c.pointee.display_name)
         self.industry = CReading.text(c.pointee.industry)
+        self.plan = CReading.text(c.pointee.plan)
         self.requestID = CReading.text(c.pointee.request_id)
     }
 
@@ -5903,6 +7102,7 @@ extension CreateTenantRequest {
         if !slug.isEmpty { c.pointee.slug = arena.text(slug) }
         if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
         if !industry.isEmpty { c.pointee.industry = arena.text(industry) }
+        if !plan.isEmpty { c.pointee.plan = arena.text(plan) }
         if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
     }
 }
@@ -5912,6 +7112,7 @@ extension CreateTenantRequest: ValidatedMessage {
         check.text("slug", slug, required: true, format: .slug)
         check.text("display_name", displayName, required: true, maximum: 255)
         check.text("industry", industry, maximum: 50)
+        check.text("plan", plan, format: .slug)
         check.text("request_id", requestID, format: .requestID)
     }
 }
@@ -5945,12 +7146,16 @@ extension ListTenantsRequest {
 
     public init(c raw: UnsafeRawPointer) {
         let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListTenantsRequest.self)
+        self.state = CReading.value(c.pointee.state)
+        self.showDeleted = c.pointee.show_deleted != 0
         self.pageSize = c.pointee.page_size
         self.pageToken = CReading.text(c.pointee.page_token)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
         let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListTenantsRequest.self)
+        c.pointee.state = .init(UInt32(bitPattern: state.rawValue))
+        c.pointee.show_deleted = showDeleted ? 1 : 0
         c.pointee.page_size = pageSize
         if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
     }
@@ -5958,6 +7163,7 @@ extension ListTenantsRequest {
 
 extension ListTenantsRequest: ValidatedMessage {
     public func validate(_ check: inout FieldChecker) {
+        check.value("state", state)
         check.number("page_size", pageSize, minimum: 0)
         check.text("page_token", pageToken, maximum: 2048)
     }
@@ -5978,6 +7184,260 @@ extension ListTenantsResponse {
         let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListTenantsResponse.self)
         (c.pointee.n_tenants, c.pointee.tenants) = arena.messages(tenants)
         if !nextPageToken.isEmpty { c.pointee.next_page_token = arena.text(nextPageToken) }
+    }
+}
+
+extension UpdateTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UpdateTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__update_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateTenantRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.industry = CReading.text(c.pointee.industry)
+        self.settingsJSON = CReading.text(c.pointee.settings_json)
+        self.etag = CReading.text(c.pointee.etag)
+        self.updateMask = CReading.message(c.pointee.update_mask)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateTenantRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !industry.isEmpty { c.pointee.industry = arena.text(industry) }
+        if !settingsJSON.isEmpty { c.pointee.settings_json = arena.text(settingsJSON) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        c.pointee.update_mask = arena.message(updateMask)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UpdateTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("display_name", displayName, maximum: 255)
+        check.text("industry", industry, maximum: 50)
+        check.text("settings_json", settingsJSON, maximum: 65536, format: .jsonObject)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension SetTenantPlanRequest {
+    public static var fullName: String { "trellis.tenancy.v1.SetTenantPlanRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__set_tenant_plan_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SetTenantPlanRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.plan = CReading.text(c.pointee.plan)
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SetTenantPlanRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !plan.isEmpty { c.pointee.plan = arena.text(plan) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension SetTenantPlanRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("plan", plan, required: true, format: .slug)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension SuspendTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.SuspendTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__suspend_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SuspendTenantRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__SuspendTenantRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension SuspendTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ResumeTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ResumeTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__resume_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ResumeTenantRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ResumeTenantRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension ResumeTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension DeleteTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.DeleteTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__delete_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteTenantRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteTenantRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension DeleteTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UndeleteTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UndeleteTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__undelete_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UndeleteTenantRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UndeleteTenantRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UndeleteTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension PurgeTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.PurgeTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__purge_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__PurgeTenantRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.force = c.pointee.force != 0
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__PurgeTenantRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        c.pointee.force = force ? 1 : 0
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension PurgeTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension GetOwnTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.GetOwnTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__get_own_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {}
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {}
+}
+
+extension GetOwnTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+    }
+}
+
+extension UpdateOwnTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UpdateOwnTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__update_own_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateOwnTenantRequest.self)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.industry = CReading.text(c.pointee.industry)
+        self.settingsJSON = CReading.text(c.pointee.settings_json)
+        self.etag = CReading.text(c.pointee.etag)
+        self.updateMask = CReading.message(c.pointee.update_mask)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateOwnTenantRequest.self)
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        if !industry.isEmpty { c.pointee.industry = arena.text(industry) }
+        if !settingsJSON.isEmpty { c.pointee.settings_json = arena.text(settingsJSON) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        c.pointee.update_mask = arena.message(updateMask)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UpdateOwnTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("display_name", displayName, maximum: 255)
+        check.text("industry", industry, maximum: 50)
+        check.text("settings_json", settingsJSON, maximum: 65536, format: .jsonObject)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
     }
 }
 
@@ -6072,12 +7532,16 @@ extension ListSitesRequest {
 
     public init(c raw: UnsafeRawPointer) {
         let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListSitesRequest.self)
+        self.showDeleted = c.pointee.show_deleted != 0
+        self.showArchived = c.pointee.show_archived != 0
         self.pageSize = c.pointee.page_size
         self.pageToken = CReading.text(c.pointee.page_token)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
         let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ListSitesRequest.self)
+        c.pointee.show_deleted = showDeleted ? 1 : 0
+        c.pointee.show_archived = showArchived ? 1 : 0
         c.pointee.page_size = pageSize
         if !pageToken.isEmpty { c.pointee.page_token = arena.text(pageToken) }
     }
@@ -6143,6 +7607,109 @@ extension UpdateSiteRequest: ValidatedMessage {
         check.text("description", description, maximum: 4000)
         check.text("time_zone", timeZone, maximum: 50, format: .timezone)
         check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ArchiveSiteRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ArchiveSiteRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__archive_site_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ArchiveSiteRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ArchiveSiteRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension ArchiveSiteRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UnarchiveSiteRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UnarchiveSiteRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__unarchive_site_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UnarchiveSiteRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UnarchiveSiteRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UnarchiveSiteRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension DeleteSiteRequest {
+    public static var fullName: String { "trellis.tenancy.v1.DeleteSiteRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__delete_site_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteSiteRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.etag = CReading.text(c.pointee.etag)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__DeleteSiteRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension DeleteSiteRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("etag", etag, maximum: 64)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UndeleteSiteRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UndeleteSiteRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__undelete_site_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UndeleteSiteRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UndeleteSiteRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UndeleteSiteRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
         check.text("request_id", requestID, format: .requestID)
     }
 }
@@ -6510,6 +8077,7 @@ extension CreateApiKeyRequest {
         self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
         self.userID = CReading.text(c.pointee.user_id)
         self.expireTime = CReading.message(c.pointee.expire_time)
+        self.siteIDs = CReading.texts(c.pointee.n_site_ids, c.pointee.site_ids)
         self.requestID = CReading.text(c.pointee.request_id)
     }
 
@@ -6519,6 +8087,7 @@ extension CreateApiKeyRequest {
         (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
         if !userID.isEmpty { c.pointee.user_id = arena.text(userID) }
         c.pointee.expire_time = arena.message(expireTime)
+        (c.pointee.n_site_ids, c.pointee.site_ids) = arena.texts(siteIDs)
         if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
     }
 }
@@ -6530,6 +8099,36 @@ extension CreateApiKeyRequest: ValidatedMessage {
         check.texts("permissions", permissions, maximum: 128)
         check.text("user_id", userID, format: .uuid)
         check.message("expire_time", expireTime)
+        check.count("site_ids", siteIDs.count, maximum: 100)
+        check.texts("site_ids", siteIDs, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension RotateApiKeyRequest {
+    public static var fullName: String { "trellis.tenancy.v1.RotateApiKeyRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__rotate_api_key_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RotateApiKeyRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.gracePeriodSeconds = c.pointee.grace_period_seconds
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__RotateApiKeyRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        c.pointee.grace_period_seconds = gracePeriodSeconds
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension RotateApiKeyRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.number("grace_period_seconds", gracePeriodSeconds, minimum: 0, maximum: 604800)
         check.text("request_id", requestID, format: .requestID)
     }
 }
@@ -6635,6 +8234,7 @@ extension WhoAmIResponse {
         self.user = CReading.message(c.pointee.user)
         self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
         self.session = CReading.message(c.pointee.session)
+        self.servicePrincipal = CReading.message(c.pointee.service_principal)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -6645,5 +8245,6 @@ extension WhoAmIResponse {
         c.pointee.user = arena.message(user)
         (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
         c.pointee.session = arena.message(session)
+        c.pointee.service_principal = arena.message(servicePrincipal)
     }
 }

@@ -23,10 +23,10 @@ struct AdminRequest: Equatable {
     /// Without the query.
     var path: String { String(target.prefix { $0 != "?" }) }
 
-    /// Whether the path is one of a method: "/package.Service/Method".
+    /// Whether the path is one of a method: "/package.Service/Method", and not below "/.well-known/" (RFC 8615).
     var isCall: Bool {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        return parts.count == 3 && parts[1].contains(".") && !parts[2].isEmpty
+        return parts.count == 3 && parts[1].contains(".") && !parts[1].hasPrefix(".") && !parts[2].isEmpty
     }
 
     /// All values of this name, which is in lower case.

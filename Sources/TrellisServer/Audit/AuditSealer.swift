@@ -30,9 +30,8 @@ final class AuditSealer: Sendable {
                 try await recordRefusals()
                 paused = paused.filter { loop.now < $0.value }
                 try await seal(on: loop, &paused)
-            } catch is CancellationError {
-                return
             } catch {
+                guard !Task.isCancelled else { return }
                 log.warning("the audit trail waits", metadata: ["error": "\(error)"])
             }
         }

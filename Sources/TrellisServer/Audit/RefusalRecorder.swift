@@ -13,9 +13,10 @@ final class RefusalRecorder: @unchecked Sendable {
     // @unchecked: confined to its loop.
     private var gathering = RefusalGathering()
 
-    /// Counts a call that ended with an error, if it was refused and it is known whose trail that belongs to.
+    /// Counts a call that ended with an error, if it was refused, it is known whose trail that belongs to, and it has not left
+    /// an event of its own.
     func note(_ reply: ErrorReply, _ context: ServerContext, _ policy: RoutePolicy?) {
-        guard reply.isRefusal, let policy else { return }
+        guard reply.isRefusal, let policy, context.admittedCall?.refusal == nil else { return }
         let scope = context.admittedCall?.scope
         var (tenant, namedKey) = (scope?.tenant, UUID?.none)
         if scope == nil {

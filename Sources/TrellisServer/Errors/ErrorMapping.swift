@@ -36,6 +36,11 @@ struct ErrorReply: Sendable {
 
     /// The error as the RPC layer sends it; `requestID` goes with it so that people can ask about it.
     func rpcError(requestID: String) -> RPCError {
+        RPCError(code, message, details: status(requestID: requestID).serialized())
+    }
+
+    /// The error with all its details, as it is kept of an operation that has failed.
+    func status(requestID: String) -> RPCStatus {
         var status = RPCStatus(code: Int32(code.rawValue), message: message)
         status.details.append(Self.pack(ErrorInfo(reason: reason, domain: Self.domain, metadata: metadata)))
         if !fields.isEmpty {
@@ -49,7 +54,7 @@ struct ErrorReply: Sendable {
         }
         if let retryAfter { status.details.append(Self.pack(RetryInfo(retryDelay: ProtoDuration(retryAfter)))) }
         status.details.append(Self.pack(RequestInfo(requestID: requestID)))
-        return RPCError(code, message, details: status.serialized())
+        return status
     }
 
     private static func pack(_ detail: some Message) -> AnyMessage {
@@ -62,6 +67,7 @@ extension ErrorReply {
     init(_ error: any Error) {
         switch error {
         case let error as DomainError: self.init(error)
+        case let error as RateRefusal: self.init(error.error)
         case let error as PostgresError: self.init(error)
         case let error as MalformedRequest:
             self.init(code: .invalidArgument, reason: "MALFORMED_REQUEST", message: error.reason)
@@ -105,7 +111,9 @@ extension ErrorReply {
             retryAfter = exhaustion.retryAfter
         case .contention:
             retryAfter = .milliseconds(50)
-        case .unauthenticated, .wrongCredentialKind:
+        case .addressNotAllowed(let address):
+            metadata = ["address": address]
+        case .unauthenticated, .wrongCredentialKind, .tenantClosed:
             break
         }
     }
@@ -118,7 +126,7 @@ extension ErrorReply {
         case .failedPrecondition: .failedPrecondition
         case .etagMismatch, .contention: .aborted
         case .unauthenticated: .unauthenticated
-        case .permissionDenied, .wrongCredentialKind, .escalation: .permissionDenied
+        case .permissionDenied, .wrongCredentialKind, .escalation, .addressNotAllowed, .tenantClosed: .permissionDenied
         case .resourceExhausted: .resourceExhausted
         }
     }

@@ -11,14 +11,49 @@ public import TrellisAPI
 /// branches that it works from, its users the people who work for it, and its API keys the credentials by which
 /// programs act for it. The platform's own credential makes tenants and their first keys, and sees nothing inside them.
 public protocol TenancyService: Sendable {
-    /// Makes a tenant. Give it its first key with IssueTenantKey.
+    /// Makes a tenant, with a site of the name "Main". Give it its first key with IssueTenantKey.
     func createTenant(_ request: CreateTenantRequest, _ context: ServerContext) async throws -> Tenant
 
     /// Returns one tenant.
     func getTenant(_ request: GetTenantRequest, _ context: ServerContext) async throws -> Tenant
 
-    /// Returns the tenants, oldest first.
+    /// Returns the tenants, oldest first: without state and show_deleted, those that are neither deleted nor purged.
     func listTenants(_ request: ListTenantsRequest, _ context: ServerContext) async throws -> ListTenantsResponse
+
+    /// Changes a tenant: the fields that update_mask names.
+    func updateTenant(_ request: UpdateTenantRequest, _ context: ServerContext) async throws -> Tenant
+
+    /// Puts a tenant on a plan. Its rates hold for the tenant when this is answered.
+    func setTenantPlan(_ request: SetTenantPlanRequest, _ context: ServerContext) async throws -> Tenant
+
+    /// Suspends a tenant: until it is resumed nobody of it is let in, and the refusal says so (PERMISSION_DENIED, reason
+    /// TENANT_SUSPENDED). Waits for the writes of the tenant that are under way; when this is answered, nothing of it changes
+    /// any more. Suspending it again changes nothing.
+    func suspendTenant(_ request: SuspendTenantRequest, _ context: ServerContext) async throws -> Tenant
+
+    /// Lets the people and programs of a suspended tenant in again. Resuming an active tenant changes nothing.
+    func resumeTenant(_ request: ResumeTenantRequest, _ context: ServerContext) async throws -> Tenant
+
+    /// Deletes a tenant, which can be restored for 30 days and is purged after that. Nobody of it is let in any more (reason
+    /// TENANT_DELETED), and its short name stays taken until the purge. Deleting it again is refused (FAILED_PRECONDITION,
+    /// reason TENANT_DELETED).
+    func deleteTenant(_ request: DeleteTenantRequest, _ context: ServerContext) async throws -> Tenant
+
+    /// Restores a deleted tenant. One that was suspended when it was deleted is suspended again. A tenant that is not deleted is
+    /// refused (FAILED_PRECONDITION, reason TENANT_NOT_DELETED), as is one that was purged (TENANT_PURGED).
+    func undeleteTenant(_ request: UndeleteTenantRequest, _ context: ServerContext) async throws -> Tenant
+
+    /// Ends a deleted tenant for good. From this answer on nothing of it can be restored or changed, and its short name can be
+    /// taken again; its rows are removed in the background, all but the audit trail and a row that says that it was. Only a
+    /// deleted tenant (else FAILED_PRECONDITION, reason TENANT_NOT_DELETED), and before its purge_time only with force
+    /// (UNDELETE_WINDOW_OPEN).
+    func purgeTenant(_ request: PurgeTenantRequest, _ context: ServerContext) async throws -> Tenant
+
+    /// Returns the caller's own tenant.
+    func getOwnTenant(_ request: GetOwnTenantRequest, _ context: ServerContext) async throws -> Tenant
+
+    /// Changes the caller's own tenant: the fields that update_mask names.
+    func updateOwnTenant(_ request: UpdateOwnTenantRequest, _ context: ServerContext) async throws -> Tenant
 
     /// Makes an administrator API key of a tenant, with every permission of the tenant: to start it, or when it has lost
     /// its own keys. The secret is in this answer and can never be read again.
@@ -35,6 +70,21 @@ public protocol TenancyService: Sendable {
 
     /// Changes a site: the fields that update_mask names.
     func updateSite(_ request: UpdateSiteRequest, _ context: ServerContext) async throws -> Site
+
+    /// Archives a site: what belongs to it can be read and no longer changed (FAILED_PRECONDITION, reason SITE_ARCHIVED).
+    /// Archiving it again changes nothing.
+    func archiveSite(_ request: ArchiveSiteRequest, _ context: ServerContext) async throws -> Site
+
+    /// Lets an archived site be changed again. A site that is not archived stays as it is.
+    func unarchiveSite(_ request: UnarchiveSiteRequest, _ context: ServerContext) async throws -> Site
+
+    /// Deletes a site, which can be restored for 30 days. Roles on it grant nothing meanwhile, and its name stays taken. The
+    /// last site of a tenant cannot be deleted (FAILED_PRECONDITION, reason LAST_SITE), nor can one that is (SITE_DELETED).
+    func deleteSite(_ request: DeleteSiteRequest, _ context: ServerContext) async throws -> Site
+
+    /// Restores a site that was deleted less than 30 days ago, and the roles on it. One that is not deleted is refused
+    /// (FAILED_PRECONDITION, reason SITE_NOT_DELETED).
+    func undeleteSite(_ request: UndeleteSiteRequest, _ context: ServerContext) async throws -> Site
 
     /// Makes a user of the caller's tenant, who cannot sign in before they are invited. Give them roles with AssignRole.
     func createUser(_ request: CreateUserRequest, _ context: ServerContext) async throws -> User
@@ -79,8 +129,14 @@ public protocol TenancyService: Sendable {
     /// Returns the tenant's API keys without their secrets, oldest first.
     func listApiKeys(_ request: ListApiKeysRequest, _ context: ServerContext) async throws -> ListApiKeysResponse
 
-    /// Revokes an API key. The answer comes about half a second later, when no server admits the key any more; a call that
-    /// is given up before may have revoked it all the same. Revoking a key that has been revoked changes nothing.
+    /// Gives an API key a new secret, at once; the id stays. The secret before is let in for grace_period_seconds more, so that
+    /// whoever uses it has the time to take over the new one; one that an earlier rotation has left ends now. The caller must
+    /// hold what the key holds. The secret is in this answer and can never be read again. A key that was revoked is
+    /// FAILED_PRECONDITION with API_KEY_REVOKED, one whose time is over with API_KEY_EXPIRED.
+    func rotateApiKey(_ request: RotateApiKeyRequest, _ context: ServerContext) async throws -> ApiKey
+
+    /// Revokes an API key. When this is answered, no server lets the key in any more; a call that is given up before may have
+    /// revoked it all the same. Revoking a key that has been revoked changes nothing.
     func revokeApiKey(_ request: RevokeApiKeyRequest, _ context: ServerContext) async throws -> ApiKey
 
     /// Returns who is calling: the credential's kind, its tenant and what it may do.
@@ -89,7 +145,7 @@ public protocol TenancyService: Sendable {
 
 // An RPC without an implementation answers UNIMPLEMENTED.
 extension TenancyService {
-    /// Makes a tenant. Give it its first key with IssueTenantKey.
+    /// Makes a tenant, with a site of the name "Main". Give it its first key with IssueTenantKey.
     public func createTenant(_ request: CreateTenantRequest, _ context: ServerContext) async throws -> Tenant {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/CreateTenant is not implemented by this server")
     }
@@ -99,9 +155,62 @@ extension TenancyService {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/GetTenant is not implemented by this server")
     }
 
-    /// Returns the tenants, oldest first.
+    /// Returns the tenants, oldest first: without state and show_deleted, those that are neither deleted nor purged.
     public func listTenants(_ request: ListTenantsRequest, _ context: ServerContext) async throws -> ListTenantsResponse {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/ListTenants is not implemented by this server")
+    }
+
+    /// Changes a tenant: the fields that update_mask names.
+    public func updateTenant(_ request: UpdateTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/UpdateTenant is not implemented by this server")
+    }
+
+    /// Puts a tenant on a plan. Its rates hold for the tenant when this is answered.
+    public func setTenantPlan(_ request: SetTenantPlanRequest, _ context: ServerContext) async throws -> Tenant {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/SetTenantPlan is not implemented by this server")
+    }
+
+    /// Suspends a tenant: until it is resumed nobody of it is let in, and the refusal says so (PERMISSION_DENIED, reason
+    /// TENANT_SUSPENDED). Waits for the writes of the tenant that are under way; when this is answered, nothing of it changes
+    /// any more. Suspending it again changes nothing.
+    public func suspendTenant(_ request: SuspendTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/SuspendTenant is not implemented by this server")
+    }
+
+    /// Lets the people and programs of a suspended tenant in again. Resuming an active tenant changes nothing.
+    public func resumeTenant(_ request: ResumeTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/ResumeTenant is not implemented by this server")
+    }
+
+    /// Deletes a tenant, which can be restored for 30 days and is purged after that. Nobody of it is let in any more (reason
+    /// TENANT_DELETED), and its short name stays taken until the purge. Deleting it again is refused (FAILED_PRECONDITION,
+    /// reason TENANT_DELETED).
+    public func deleteTenant(_ request: DeleteTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/DeleteTenant is not implemented by this server")
+    }
+
+    /// Restores a deleted tenant. One that was suspended when it was deleted is suspended again. A tenant that is not deleted is
+    /// refused (FAILED_PRECONDITION, reason TENANT_NOT_DELETED), as is one that was purged (TENANT_PURGED).
+    public func undeleteTenant(_ request: UndeleteTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/UndeleteTenant is not implemented by this server")
+    }
+
+    /// Ends a deleted tenant for good. From this answer on nothing of it can be restored or changed, and its short name can be
+    /// taken again; its rows are removed in the background, all but the audit trail and a row that says that it was. Only a
+    /// deleted tenant (else FAILED_PRECONDITION, reason TENANT_NOT_DELETED), and before its purge_time only with force
+    /// (UNDELETE_WINDOW_OPEN).
+    public func purgeTenant(_ request: PurgeTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/PurgeTenant is not implemented by this server")
+    }
+
+    /// Returns the caller's own tenant.
+    public func getOwnTenant(_ request: GetOwnTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/GetOwnTenant is not implemented by this server")
+    }
+
+    /// Changes the caller's own tenant: the fields that update_mask names.
+    public func updateOwnTenant(_ request: UpdateOwnTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/UpdateOwnTenant is not implemented by this server")
     }
 
     /// Makes an administrator API key of a tenant, with every permission of the tenant: to start it, or when it has lost
@@ -128,6 +237,29 @@ extension TenancyService {
     /// Changes a site: the fields that update_mask names.
     public func updateSite(_ request: UpdateSiteRequest, _ context: ServerContext) async throws -> Site {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/UpdateSite is not implemented by this server")
+    }
+
+    /// Archives a site: what belongs to it can be read and no longer changed (FAILED_PRECONDITION, reason SITE_ARCHIVED).
+    /// Archiving it again changes nothing.
+    public func archiveSite(_ request: ArchiveSiteRequest, _ context: ServerContext) async throws -> Site {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/ArchiveSite is not implemented by this server")
+    }
+
+    /// Lets an archived site be changed again. A site that is not archived stays as it is.
+    public func unarchiveSite(_ request: UnarchiveSiteRequest, _ context: ServerContext) async throws -> Site {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/UnarchiveSite is not implemented by this server")
+    }
+
+    /// Deletes a site, which can be restored for 30 days. Roles on it grant nothing meanwhile, and its name stays taken. The
+    /// last site of a tenant cannot be deleted (FAILED_PRECONDITION, reason LAST_SITE), nor can one that is (SITE_DELETED).
+    public func deleteSite(_ request: DeleteSiteRequest, _ context: ServerContext) async throws -> Site {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/DeleteSite is not implemented by this server")
+    }
+
+    /// Restores a site that was deleted less than 30 days ago, and the roles on it. One that is not deleted is refused
+    /// (FAILED_PRECONDITION, reason SITE_NOT_DELETED).
+    public func undeleteSite(_ request: UndeleteSiteRequest, _ context: ServerContext) async throws -> Site {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/UndeleteSite is not implemented by this server")
     }
 
     /// Makes a user of the caller's tenant, who cannot sign in before they are invited. Give them roles with AssignRole.
@@ -199,8 +331,16 @@ extension TenancyService {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/ListApiKeys is not implemented by this server")
     }
 
-    /// Revokes an API key. The answer comes about half a second later, when no server admits the key any more; a call that
-    /// is given up before may have revoked it all the same. Revoking a key that has been revoked changes nothing.
+    /// Gives an API key a new secret, at once; the id stays. The secret before is let in for grace_period_seconds more, so that
+    /// whoever uses it has the time to take over the new one; one that an earlier rotation has left ends now. The caller must
+    /// hold what the key holds. The secret is in this answer and can never be read again. A key that was revoked is
+    /// FAILED_PRECONDITION with API_KEY_REVOKED, one whose time is over with API_KEY_EXPIRED.
+    public func rotateApiKey(_ request: RotateApiKeyRequest, _ context: ServerContext) async throws -> ApiKey {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/RotateApiKey is not implemented by this server")
+    }
+
+    /// Revokes an API key. When this is answered, no server lets the key in any more; a call that is given up before may have
+    /// revoked it all the same. Revoking a key that has been revoked changes nothing.
     public func revokeApiKey(_ request: RevokeApiKeyRequest, _ context: ServerContext) async throws -> ApiKey {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/RevokeApiKey is not implemented by this server")
     }
@@ -237,6 +377,86 @@ extension Router {
                 idempotent: true, audited: false)
         ) { (request: ListTenantsRequest, context) in
             try await service.listTenants(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/UpdateTenant",
+            MethodPolicy(
+                permission: "tenancy.tenants.write", scope: .platform, effect: .write,
+                idempotent: false, audited: true,
+                category: .administration)
+        ) { (request: UpdateTenantRequest, context) in
+            try await service.updateTenant(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/SetTenantPlan",
+            MethodPolicy(
+                permission: "tenancy.tenants.write", scope: .platform, effect: .write,
+                idempotent: false, audited: true,
+                category: .administration)
+        ) { (request: SetTenantPlanRequest, context) in
+            try await service.setTenantPlan(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/SuspendTenant",
+            MethodPolicy(
+                permission: "tenancy.tenants.write", scope: .platform, effect: .write,
+                idempotent: true, audited: true,
+                category: .administration)
+        ) { (request: SuspendTenantRequest, context) in
+            try await service.suspendTenant(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/ResumeTenant",
+            MethodPolicy(
+                permission: "tenancy.tenants.write", scope: .platform, effect: .write,
+                idempotent: true, audited: true,
+                category: .administration)
+        ) { (request: ResumeTenantRequest, context) in
+            try await service.resumeTenant(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/DeleteTenant",
+            MethodPolicy(
+                permission: "tenancy.tenants.write", scope: .platform, effect: .write,
+                idempotent: false, audited: true,
+                category: .administration)
+        ) { (request: DeleteTenantRequest, context) in
+            try await service.deleteTenant(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/UndeleteTenant",
+            MethodPolicy(
+                permission: "tenancy.tenants.write", scope: .platform, effect: .write,
+                idempotent: false, audited: true,
+                category: .administration)
+        ) { (request: UndeleteTenantRequest, context) in
+            try await service.undeleteTenant(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/PurgeTenant",
+            MethodPolicy(
+                permission: "tenancy.tenants.purge", scope: .platform, effect: .write,
+                idempotent: false, audited: true,
+                category: .administration)
+        ) { (request: PurgeTenantRequest, context) in
+            try await service.purgeTenant(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/GetOwnTenant",
+            MethodPolicy(
+                permission: "tenancy.settings.read", scope: .tenant, effect: .read,
+                idempotent: true, audited: false)
+        ) { (request: GetOwnTenantRequest, context) in
+            try await service.getOwnTenant(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/UpdateOwnTenant",
+            MethodPolicy(
+                permission: "tenancy.settings.write", scope: .tenant, effect: .write,
+                idempotent: false, audited: true,
+                administrative: true, category: .administration)
+        ) { (request: UpdateOwnTenantRequest, context) in
+            try await service.updateOwnTenant(request, context)
         }
         unary(
             "/trellis.tenancy.v1.TenancyService/IssueTenantKey",
@@ -282,6 +502,42 @@ extension Router {
         ) { (request: UpdateSiteRequest, context) in
             try context.checkSite(request.id)
             return try await service.updateSite(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/ArchiveSite",
+            MethodPolicy(
+                permission: "tenancy.sites.write", scope: .tenant, effect: .write,
+                idempotent: true, audited: true,
+                siteField: "id")
+        ) { (request: ArchiveSiteRequest, context) in
+            try context.checkSite(request.id)
+            return try await service.archiveSite(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/UnarchiveSite",
+            MethodPolicy(
+                permission: "tenancy.sites.write", scope: .tenant, effect: .write,
+                idempotent: true, audited: true,
+                siteField: "id")
+        ) { (request: UnarchiveSiteRequest, context) in
+            try context.checkSite(request.id)
+            return try await service.unarchiveSite(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/DeleteSite",
+            MethodPolicy(
+                permission: "tenancy.sites.write", scope: .tenant, effect: .write,
+                idempotent: false, audited: true)
+        ) { (request: DeleteSiteRequest, context) in
+            try await service.deleteSite(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/UndeleteSite",
+            MethodPolicy(
+                permission: "tenancy.sites.write", scope: .tenant, effect: .write,
+                idempotent: false, audited: true)
+        ) { (request: UndeleteSiteRequest, context) in
+            try await service.undeleteSite(request, context)
         }
         unary(
             "/trellis.tenancy.v1.TenancyService/CreateUser",
@@ -406,6 +662,15 @@ extension Router {
                 idempotent: true, audited: false)
         ) { (request: ListApiKeysRequest, context) in
             try await service.listApiKeys(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/RotateApiKey",
+            MethodPolicy(
+                permission: "tenancy.api_keys.write", scope: .tenant, effect: .write,
+                idempotent: false, audited: true,
+                administrative: true, category: .authentication)
+        ) { (request: RotateApiKeyRequest, context) in
+            try await service.rotateApiKey(request, context)
         }
         unary(
             "/trellis.tenancy.v1.TenancyService/RevokeApiKey",

@@ -34,10 +34,12 @@ struct CredentialHandlers: CredentialService {
         guard let newcomer else {
             // Who invites is told that whoever has the token does not know the password of the address.
             let scope = Scope(tenant: offer.tenant, actor: .user(offer.user, key: offer.invitation), grants: Grants())
-            try await refuse(AcceptInvitationRequest(), context, scope, SessionTokens())
-            throw DomainError.unauthenticated(.signIn)
+            throw try await refuse(AcceptInvitationRequest(), context, scope, .signIn, SessionTokens())
         }
-        context.admit(Scope(tenant: offer.tenant, actor: .user(offer.user, key: newcomer.person), grants: Grants()), services)
+        context.admit(
+            Scope(tenant: offer.tenant, actor: .user(offer.user, key: newcomer.person), grants: Grants()),
+            services
+        )
         let client = context.client
         return try await context.write(request) { work in
             try await Acceptance.accept(offer, person: newcomer.person, displayName: request.displayName, work)
@@ -58,8 +60,8 @@ struct CredentialHandlers: CredentialService {
         )
         guard case .known(let known) = outcome else {
             guard case .refused(let memberships) = outcome else { throw DomainError.unauthenticated(.signIn) }
-            try await refuse(SignInRequest(), context, Self.scope(of: memberships, request.tenant), SignInResponse())
-            throw DomainError.unauthenticated(.signIn)
+            let scope = Self.scope(of: memberships, request.tenant)
+            throw try await refuse(SignInRequest(), context, scope, .signIn, SignInResponse())
         }
         guard let membership = try People.choose(request.tenant, known.memberships) else {
             return SignInResponse(memberships: known.memberships)
@@ -74,8 +76,8 @@ struct CredentialHandlers: CredentialService {
         }
     }
 
-    /// Under what a refused sign-in is told of: as the user, in the tenant that was meant or the first that they are a user
-    /// of; of an address that nobody has, on the platform, so that it takes as long.
+    /// Under what a refused sign-in is told of: as the user, in the tenant that was meant or the first that they are a
+    /// user of; of an address that nobody has, on the platform, so that it takes as long.
     private static func scope(of memberships: [Membership], _ tenant: String) -> Scope {
         let meant = memberships.first { $0.slug == tenant || $0.tenantID == tenant } ?? memberships.first
         guard let meant, let id = UUID(meant.tenantID), let user = UUID(meant.userID) else {
@@ -99,8 +101,9 @@ struct CredentialHandlers: CredentialService {
             }
         } catch is UsedTwice {
             let end = RevokeSessionRequest(id: token.session.text)
-            try await refuse(end, context, scope) { work in try await Sessions.end(token.session, work) }
-            throw DomainError.unauthenticated(.refresh)
+            throw try await refuse(end, context, scope, .refresh) { work in
+                try await Sessions.end(token.session, work)
+            }
         }
     }
 
@@ -161,11 +164,11 @@ struct CredentialHandlers: CredentialService {
                 )
             )
         }
-        let callID = context.requestID
+        let (callID, address) = (context.requestID, context.address)
         // In its own time, so that the answer does not tell whether the address is known.
         context.loop.startTask {
             do {
-                try await Self.sendReset(to: request.email, delivery, policy, callID, services)
+                try await Self.sendReset(to: request.email, delivery, policy, (callID, address), services)
             } catch {
                 services.log.error(
                     "a password reset was not sent",
@@ -180,7 +183,7 @@ struct CredentialHandlers: CredentialService {
         to email: String,
         _ delivery: any PasswordResetDelivery,
         _ policy: RoutePolicy,
-        _ callID: String,
+        _ call: (id: String, address: String),
         _ services: LoopServices
     ) async throws {
         guard let recipient = try await PasswordResets.recipient(email, services.keyring, services.database) else {
@@ -188,21 +191,24 @@ struct CredentialHandlers: CredentialService {
         }
         let tenant = try UUID(recipient.membership.tenantID, field: "tenant_id")
         let user = try UUID(recipient.membership.userID, field: "user_id")
-        let call = WriteCall(
+        let write = WriteCall(
             scope: Scope(tenant: tenant, actor: .user(user, key: recipient.person), grants: Grants()),
             method: policy.method,
-            callID: callID,
+            callID: call.id,
             isAudited: policy.isAudited,
+            category: policy.category,
+            address: call.address,
             keyring: services.keyring
         )
-        let reset = try await services.database.write(RequestPasswordResetRequest(), call) { work in
+        let reset = try await services.database.write(RequestPasswordResetRequest(), write) { work in
             try await PasswordResets.request(recipient, work)
         }
         guard !reset.response.token.isEmpty else { return }
         try await delivery.deliver(PasswordResets.message(reset.response, to: recipient))
     }
 
-    func resetPassword(_ request: ResetPasswordRequest, _ context: ServerContext) async throws -> ResetPasswordResponse {
+    func resetPassword(_ request: ResetPasswordRequest, _ context: ServerContext) async throws -> ResetPasswordResponse
+    {
         let services = table[context.loop]
         let prepared = try await PasswordResets.prepare(
             request,
@@ -240,24 +246,28 @@ struct CredentialHandlers: CredentialService {
 
     // MARK: What is refused
 
-    /// Leaves the audit event of a call that is refused, beside what has to be done all the same.
+    /// Leaves the audit event of a call that is refused, beside what has to be done all the same. Returns the error.
     private func refuse<Request: WriteRequest, Response: Message>(
         _ request: Request,
         _ context: ServerContext,
         _ scope: Scope,
+        _ problem: DomainError.CredentialProblem,
         _ body: (Work) async throws -> Response
-    ) async throws {
-        context.admit(scope, table[context.loop], isRefused: true)
+    ) async throws -> DomainError {
+        let error = DomainError.unauthenticated(problem)
+        context.admit(scope, table[context.loop], refusedFor: error)
         _ = try await context.write(request, body)
+        return error
     }
 
     private func refuse<Request: WriteRequest>(
         _ request: Request,
         _ context: ServerContext,
         _ scope: Scope,
+        _ problem: DomainError.CredentialProblem,
         _ answer: some Message
-    ) async throws {
-        try await refuse(request, context, scope) { _ in answer }
+    ) async throws -> DomainError {
+        try await refuse(request, context, scope, problem) { _ in answer }
     }
 }
 
@@ -265,15 +275,16 @@ extension ServerContext {
     /// From where the call comes.
     fileprivate var client: Client { Client(peer: peer, userAgent: metadata["user-agent"] ?? "") }
 
-    /// Goes on with a public call as somebody whom its request has identified: what it writes is theirs, and its line in the
-    /// log names them.
+    /// Goes on with a public call as somebody whom its request has identified: what it writes is theirs, and its line
+    /// in the log names them.
     ///
-    /// - Parameter isRefused: whether what is written is only that the call is refused; the audit event's method says so.
-    fileprivate func admit(_ scope: Scope, _ services: LoopServices, isRefused: Bool = false) {
-        guard var policy = services.policies[route.index] else {
-            preconditionFailure("\(route.path) has no policy")
-        }
-        if isRefused { policy.method += " refused" }
-        admittedCall = Call(scope: scope, policy: policy, services: services)
+    /// The consistency token of such a call promises nothing but what it has changed itself: epoch 0.
+    ///
+    /// - Parameter error: why the call is refused, when all that it writes is that.
+    fileprivate func admit(_ scope: Scope, _ services: LoopServices, refusedFor error: DomainError? = nil) {
+        guard let policy = services.policies[route.index] else { preconditionFailure("\(route.path) has no policy") }
+        let reply = error.map { ErrorReply($0) }
+        let refusal = reply.map { (outcome: $0.code.name, reason: $0.reason) }
+        admittedCall = Call(scope: scope, policy: policy, services: services, epoch: 0, refusal: refusal)
     }
 }

@@ -17,7 +17,7 @@ struct TenancyHandlers: TenancyService {
     }
 
     func listTenants(_ request: ListTenantsRequest, _ context: ServerContext) async throws -> ListTenantsResponse {
-        try await Tenants.list(context.page(request), context.call.scope, context.call.database)
+        try await Tenants.list(request, context.page(request), context.call.scope, context.call.database)
     }
 
     func issueTenantKey(_ request: IssueTenantKeyRequest, _ context: ServerContext) async throws -> ApiKey {
@@ -39,6 +39,7 @@ struct TenancyHandlers: TenancyService {
     func listSites(_ request: ListSitesRequest, _ context: ServerContext) async throws -> ListSitesResponse {
         let (call, permission) = (context.call, context.call.policy.permission)
         return try await Sites.list(
+            request,
             context.page(request),
             of: call.scope.sites(holding: permission),
             call.scope,
@@ -112,12 +113,12 @@ struct TenancyHandlers: TenancyService {
         try await ApiKeys.list(request, context.page(request), context.call.scope, context.call.database)
     }
 
+    func rotateApiKey(_ request: RotateApiKeyRequest, _ context: ServerContext) async throws -> ApiKey {
+        try await context.write(request) { work in try await ApiKeys.rotate(request, work) }
+    }
+
     func revokeApiKey(_ request: RevokeApiKeyRequest, _ context: ServerContext) async throws -> ApiKey {
-        let revoked = try await context.write(request) { work in try await ApiKeys.revoke(request, work) }
-        // When this answers, no server lets the key in any more: every lease that began before the commit has ended.
-        // A retry waits again, because it cannot know how long the first call waited.
-        try await context.loop.sleep(for: Admission.lease + Self.leaseMargin)
-        return revoked
+        try await context.write(request) { work in try await ApiKeys.revoke(request, work) }
     }
 
     func whoAmI(_ request: WhoAmIRequest, _ context: ServerContext) async throws -> WhoAmIResponse {
@@ -127,7 +128,4 @@ struct TenancyHandlers: TenancyService {
         if response.apiKey == nil { response.session = try await Sessions.current(call.scope, database, keyring) }
         return response
     }
-
-    /// By how much clocks of loops may lag: `EventLoop.now` stands still during a turn.
-    private static let leaseMargin = Duration.milliseconds(50)
 }

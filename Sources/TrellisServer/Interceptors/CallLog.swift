@@ -6,7 +6,7 @@ import RPCServer
 
 /// Names each call in its answer, and writes a line about it to the log.
 ///
-/// Level `debug` for reads that went well, `info` for writes and for refusals, `error` for the server's own faults: under
+/// Level `debug` for reads that went well and for calls that were too many, `info` for writes and for other refusals, `error` for the server's own faults: under
 /// load a line a read would cost more than the read.
 struct CallLog: CallObserver {
     let table: LoopTable
@@ -42,6 +42,8 @@ struct CallLog: CallObserver {
         case .ok: policy?.isWrite == true ? .info : .debug
         case .internal, .unknown, .dataLoss: .error
         case .unavailable: .warning
+        // Whoever calls too much must not fill the log as well; /metrics counts them.
+        case .resourceExhausted: .debug
         default: .info
         }
     }

@@ -1,8 +1,10 @@
+import Domain
 import EventLoop
 import Glibc
 import HTTP2
 import RPC
 import RPCServer
+import TrellisAPI
 
 /// What `/metrics` shows.
 struct ServerMetrics: Sendable {
@@ -12,6 +14,10 @@ struct ServerMetrics: Sendable {
     let methods: [String]
     /// The counts of all loops' calls, by method.
     let calls: [CallMetrics.MethodCounts]
+    /// The calls of all loops that were more than a plan lets through.
+    let rateRefusals: [RateRefusal.Label: Int]
+    /// What is done in the background; nil while that has not begun.
+    let jobs: JobMetrics?
     /// When the server started, in seconds since the Unix epoch.
     let started: Double
 
@@ -34,8 +40,10 @@ struct ServerMetrics: Sendable {
         out.sample("trellis_calls_open", counts.started - counts.finished.reduce(0, +))
         writeTraffic(&out)
         writeLimits(&out)
+        writeRates(&out)
         if let security = counts.security { writeSecurity(security, &out) }
         writeCalls(&out)
+        jobs?.write(&out)
         writeProcess(&out)
         return out.text
     }
@@ -58,6 +66,25 @@ struct ServerMetrics: Sendable {
         out.begin("trellis_limit_reached_total", "counter", "How often peers reached a limit; docs/limits.md.")
         for (limit, count) in counts.limitHits.sorted(by: { $0.key < $1.key }) {
             out.sample("trellis_limit_reached_total", count, ["limit": limit])
+        }
+    }
+
+    /// All of them, also those that have not happened: an alert on one must find it.
+    private func writeRates(_ out: inout PrometheusText) {
+        out.begin(
+            "trellis_rate_limited_total",
+            "counter",
+            "Calls that were refused because there were too many, by whose limit it was and by class; docs/rates.md."
+        )
+        for subject in RateRefusal.Subject.allCases {
+            for rateClass in Rates.classes where subject != .address || rateClass == .credential {
+                let count = rateRefusals[.init(subject: subject, rateClass: rateClass)] ?? 0
+                out.sample(
+                    "trellis_rate_limited_total",
+                    count,
+                    ["subject": subject.rawValue, "class": rateClass.metricLabel]
+                )
+            }
         }
     }
 

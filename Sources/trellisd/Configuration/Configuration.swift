@@ -1,3 +1,5 @@
+import Credentials
+import Primitives
 import RPCServer
 import TLS
 import Terminal
@@ -19,6 +21,8 @@ struct Configuration: Sendable {
     let databaseURL: String?
     /// `nil` for the one in the home folder.
     let encryptionKeyFile: String?
+    /// How people sign in.
+    let credentials: CredentialSettings
     let postgres: ClusterVersion
     let loops: Int
     let poolMin: Int
@@ -27,6 +31,9 @@ struct Configuration: Sendable {
     let poolIdleTimeout: Duration
     let poolLifespan: Duration
     let limits: ServerLimits
+    let rateShare: Int
+    let credentialCallsPerAddress: Int
+    let jobSlots: Int
     let grace: Duration
     let logLevel: LogLevel
     let logFormat: LogFormat
@@ -61,6 +68,14 @@ struct Configuration: Sendable {
         admin = resolver.value(settings.admin)
         databaseURL = resolver.value(settings.databaseURL)
         encryptionKeyFile = resolver.value(settings.encryptionKeyFile)
+        var credentials = CredentialSettings()
+        credentials.issuer = resolver.value(settings.tokenIssuer)
+        credentials.passwordCost = PasswordCost(
+            memoryKiB: resolver.value(settings.passwordMemory) * 1024,
+            passes: resolver.value(settings.passwordPasses)
+        )
+        credentials.hashesAtOnce = resolver.value(settings.passwordHashes)
+        self.credentials = credentials
         postgres = resolver.value(settings.postgres)
         loops = resolver.value(settings.loops)
         poolMin = resolver.value(settings.poolMin)
@@ -69,6 +84,9 @@ struct Configuration: Sendable {
         poolIdleTimeout = resolver.value(settings.poolIdleTimeout)
         poolLifespan = resolver.value(settings.poolLifespan)
         limits = resolver.limits()
+        rateShare = resolver.value(settings.rateShare)
+        credentialCallsPerAddress = resolver.value(settings.credentialCallsPerAddress)
+        jobSlots = resolver.value(settings.jobSlots)
         grace = resolver.value(settings.grace)
         logLevel = resolver.value(settings.logLevel)
         logFormat = resolver.value(settings.logFormat)

@@ -33,6 +33,10 @@ struct Settings: Sendable {
     let admin: Setting<HostPort?>
     let databaseURL: Setting<String?>
     let encryptionKeyFile: Setting<String?>
+    let passwordMemory: Setting<Int>
+    let passwordPasses: Setting<Int>
+    let passwordHashes: Setting<Int>
+    let tokenIssuer: Setting<String>
     let postgres: Setting<ClusterVersion>
     let loops: Setting<Int>
     let poolMin: Setting<Int>
@@ -40,6 +44,9 @@ struct Settings: Sendable {
     let poolTimeout: Setting<Duration>
     let poolIdleTimeout: Setting<Duration>
     let poolLifespan: Setting<Duration>
+    let rateShare: Setting<Int>
+    let credentialCallsPerAddress: Setting<Int>
+    let jobSlots: Setting<Int>
     let grace: Setting<Duration>
     let tlsCert: Setting<String?>
     let tlsKey: Setting<String?>
@@ -53,10 +60,11 @@ struct Settings: Sendable {
     var all: [SettingEntry] {
         [
             home.entry, listen.entry, tlsCert.entry, tlsKey.entry, tlsClientCA.entry, tlsClientAuth.entry,
-            tlsMinVersion.entry, admin.entry, databaseURL.entry, encryptionKeyFile.entry, postgres.entry, loops.entry,
-            poolMin.entry,
-            poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry, grace.entry, logLevel.entry,
-            logFormat.entry, config.entry,
+            tlsMinVersion.entry, admin.entry, databaseURL.entry, encryptionKeyFile.entry, tokenIssuer.entry,
+            passwordMemory.entry, passwordPasses.entry, passwordHashes.entry, postgres.entry, loops.entry,
+            poolMin.entry, poolMax.entry, poolTimeout.entry, poolIdleTimeout.entry, poolLifespan.entry, jobSlots.entry,
+            rateShare.entry, credentialCallsPerAddress.entry, grace.entry, logLevel.entry, logFormat.entry,
+            config.entry,
         ] + LimitSetting.all.map(\.entry)
     }
 
@@ -193,6 +201,56 @@ struct Settings: Sendable {
                 return text
             }
         )
+        tokenIssuer = Setting(
+            entry: SettingEntry(
+                name: "token-issuer",
+                placeholder: "NAME",
+                defaultText: "trellis",
+                help:
+                    "Who access tokens say they are from (iss), such as the URL of the API; the same for all servers of a "
+                    + "database."
+            ),
+            defaultValue: "trellis",
+            read: { (text) throws(BadValue) in
+                guard (1...200).contains(text.utf8.count), !text.contains(where: { $0.isWhitespace }) else {
+                    throw BadValue(expected: "1 to 200 characters without white space")
+                }
+                return text
+            }
+        )
+        passwordMemory = Setting(
+            entry: SettingEntry(
+                name: "password-memory",
+                placeholder: "MIB",
+                defaultText: "64",
+                help:
+                    "Memory that the hash of a password takes (Argon2id), from 8 to 1024 MiB. Raised, passwords are hashed "
+                    + "anew as people sign in."
+            ),
+            defaultValue: 64,
+            read: Value.integer(8...1024)
+        )
+        passwordPasses = Setting(
+            entry: SettingEntry(
+                name: "password-passes",
+                placeholder: "N",
+                defaultText: "3",
+                help: "Passes over that memory, from 1 to 20."
+            ),
+            defaultValue: 3,
+            read: Value.integer(1...20)
+        )
+        passwordHashes = Setting(
+            entry: SettingEntry(
+                name: "password-hashes",
+                placeholder: "N",
+                defaultText: "2",
+                help:
+                    "Passwords that are hashed at the same time at most, from 1 to 4: each takes a core and that memory."
+            ),
+            defaultValue: 2,
+            read: Value.integer(1...4)
+        )
         postgres = Setting(
             entry: SettingEntry(
                 name: "postgres",
@@ -264,12 +322,46 @@ struct Settings: Sendable {
             defaultValue: .seconds(1800),
             read: Value.duration(.seconds(10)...(.seconds(86_400)))
         )
+        rateShare = Setting(
+            entry: SettingEntry(
+                name: "rate-share",
+                placeholder: "N",
+                defaultText: "1",
+                help: "By how many servers the rates of the tenants' plans are shared, from 1 to 1000: each server"
+                    + " counts for itself, and lets this part of a rate through."
+            ),
+            defaultValue: 1,
+            read: Value.integer(1...1000)
+        )
+        credentialCallsPerAddress = Setting(
+            entry: SettingEntry(
+                name: "credential-calls-per-address",
+                placeholder: "N",
+                defaultText: "2",
+                help: "Calls a second by which a credential can be guessed, such as signing in, of one address (a /64"
+                    + " network of IPv6), and ten times as many at once, from 1 to 1000; 0 is any number, and right behind"
+                    + " a balancer."
+            ),
+            defaultValue: 2,
+            read: Value.integer(0...1000)
+        )
+        jobSlots = Setting(
+            entry: SettingEntry(
+                name: "job-slots",
+                placeholder: "N",
+                defaultText: "8",
+                help: "Background jobs that run at once, from 0 to 1000; each may hold a connection of the pool. "
+                    + "0 leaves them, and the schedules, to other servers."
+            ),
+            defaultValue: 8,
+            read: Value.integer(0...1000)
+        )
         grace = Setting(
             entry: SettingEntry(
                 name: "grace",
                 placeholder: "DURATION",
                 defaultText: "30s",
-                help: "How long calls in flight may take to finish after SIGTERM or SIGINT, from 0s to 1h."
+                help: "How long calls and jobs in flight may take to finish after SIGTERM or SIGINT, from 0s to 1h."
             ),
             defaultValue: .seconds(30),
             read: Value.duration(.zero...(.seconds(3600)))

@@ -33,7 +33,8 @@ def story():
     running = Daemon(path).start()
     cli = CLI(path)
     for slug in ("lima", "oslo"):
-        tenant = cli.json("--platform", "tenancy", "create-tenant", "--slug", slug, "--display-name", slug.title())
+        tenant = cli.json("--platform", "tenancy", "create-tenant", "--slug", slug, "--display-name", slug.title(),
+                          "--plan", "enterprise")
         secret = cli.json("--platform", "tenancy", "issue-tenant-key", tenant["id"], "first")["secret"]
         cli.run("login", slug, stdin=secret + "\n")
     cli.run("--platform", "import", "sdg", str(ROOT / "demo/sdg"))

@@ -182,3 +182,42 @@ def test_help_comes_from_the_contract(story):
     assert story.text("tenancy", "--help") == story.text("help", "tenancy")
     assert "CONCEPT_KIND_SDG_GOAL" in story.text("describe", "ConceptKind")
     assert story.text("version").startswith("trellis 0.")
+
+
+def test_people_sign_in_with_passwords_and_their_sessions_renew_themselves(story):
+    tenant = story.json("--platform", "tenancy", "create-tenant", "--slug", "quito", "--display-name", "Quito")
+    key = story.json("--platform", "tenancy", "issue-tenant-key", tenant["id"], "first")["secret"]
+    invitation = story.json(
+        "--token", key, "tenancy", "invite-user", "ana@example.com", "Ana", "--roles", '{"role": "owner"}')
+    password = "four unusual words here"
+    try:
+        weak = story.error("accept-invitation", invitation["token"], stdin="password1234\n", code=2)
+        assert "password" in weak and "tried first" in weak
+        assert "signed in to Quito as Ana" in story.text(
+            "accept-invitation", invitation["token"], stdin=password + "\n")
+        assert "the user ana@example.com" in story.text("status")
+        wrong = story.error("sign-in", "ana@example.com", stdin="something else entirely\n", code=4)
+        assert "SIGN_IN_REFUSED" in wrong and "trellis sign-in" in wrong
+        story.run("sign-in", "ana@example.com", "--tenant", "quito", stdin=password)
+        file = story.home / "profiles.json"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600 and password not in file.read_text()
+
+        def stored():
+            return json.loads(file.read_text())["profiles"]["quito"]
+
+        # A token that has run out is exchanged; a program that was interrupted before it kept the answer gets it again.
+        content = json.loads(file.read_text())
+        content["profiles"]["quito"].update(expire_time=0)
+        file.write_text(json.dumps(content))
+        before = stored()
+        for _ in range(2):
+            file.write_text(json.dumps(content))
+            assert "the user ana@example.com" in story.text("status")
+            assert stored()["refresh_token"] != before["refresh_token"] and stored()["expire_time"] > 0
+        sessions = story.json("credential", "list-sessions")["sessions"]
+        assert [session["current"] for session in sessions] == [False, True]
+        assert "signed out of 'quito'" in story.text("sign-out")
+        assert "no session is in use" in story.error("--profile", "lima", "sign-out", code=2)
+        assert "SIGN_IN" not in story.error("--token", before["token"], "tenancy", "list-sites", code=4)
+    finally:
+        story.run("use", "lima")

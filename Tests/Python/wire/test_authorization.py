@@ -75,6 +75,8 @@ def test_every_rpc_by_role_and_scope(api, server, tenant, role):
                 assert cell == "any"
                 continue
             request = world.request(method, cycle(["01890000-0000-7000-8000-000000000001"]))
+            if not policy.permission and "user_id" in request.DESCRIPTOR.fields_by_name:
+                request.user_id = ""  # about oneself: who asks about others is a question of the request, not of the policy
             if policy.site_field:
                 setattr(request, policy.site_field, site)
             if cell == "any":

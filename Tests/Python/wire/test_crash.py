@@ -158,6 +158,9 @@ def test_mutations_with_retries_and_kill_9_in_between_have_one_effect_each(api, 
     ((events,),) = fresh.query(
         f"SELECT count(*) FROM trellis.audit_event WHERE tenant_id = '{tenant.tenant.id}' AND method LIKE '%/CreateApiKey'")
     assert events == MUTATIONS
+    # And the chain of the trail leads through all of them.
+    *_, last = tenant.stub("audit").VerifyAuditChain(api.audit.VerifyAuditChainRequest())
+    assert last.verdict.intact and last.verdict.head_sequence >= MUTATIONS, last.verdict
     # The secret of a retry's answer is the one that works.
     with fresh.channel() as channel:
         stub = api.tenancy_grpc.TenancyServiceStub(channel)

@@ -44,7 +44,27 @@ struct Context: Sendable {
         _ session: Session? = nil,
         _ body: (TrellisConnection) async throws -> Result
     ) async throws -> Result {
-        let session = session ?? self.session
+        let session = try await renewed(session ?? self.session)
+        return try await connected(session, body)
+    }
+
+    /// The session with a token that lasts: of one that runs out, with the next, which is kept.
+    private func renewed(_ session: Session) async throws -> Session {
+        guard let renewal = session.renewal, renewal.isDue else { return session }
+        var next = session
+        (next.token, next.renewal) = (nil, nil)
+        let tokens = try await connected(next) { connection in
+            try await CredentialClient(connection).refreshSession(renewal.request)
+        }
+        try session.home.replace(renewal.profile, renewal.renewed(tokens))
+        next.token = tokens.accessToken
+        return next
+    }
+
+    private func connected<Result>(
+        _ session: Session,
+        _ body: (TrellisConnection) async throws -> Result
+    ) async throws -> Result {
         var options = TrellisConnection.Options()
         options.timeout = session.timeout
         let connection: TrellisConnection

@@ -1,5 +1,3 @@
-import Files
-import Glibc
 import Protobuf
 import Terminal
 import TrellisAPI
@@ -20,6 +18,7 @@ enum LoginCommands {
         var session = context.session
         session.token = try context.parsed["token"] ?? Terminal.environment("TRELLIS_TOKEN") ?? askForKey()
         session.tokenSource = "login"
+        session.renewal = nil
         let caller: WhoAmIResponse = try await context.withConnection(session) { connection in
             try await connection.unary(Methods.whoAmI, WhoAmIRequest(), isIdempotent: true)
         }
@@ -37,7 +36,7 @@ enum LoginCommands {
     static let logout = Command(
         name: "logout",
         usage: "NAME [FLAGS]",
-        summary: "Forget a stored key. It stays valid: 'trellis tenancy revoke-api-key' ends it."
+        summary: "Forget a stored key. It stays valid: 'trellis tenancy revoke-api-key' or 'trellis sign-out' ends it."
     ) { context in
         guard context.words.count == 1 else { throw UsageError("the NAME of a profile is needed") }
         try context.session.home.remove(context.words[0])
@@ -87,23 +86,8 @@ enum LoginCommands {
         )
     }
 
-    /// Reads a key from the person, without showing it, or from a pipe.
     private static func askForKey() throws -> String {
-        guard isatty(0) == 1 else { return try checked(String(decoding: Files.readStandardInput(), as: UTF8.self)) }
-        Terminal.write("API key (not shown): ", to: .error)
-        var before = termios()
-        tcgetattr(0, &before)
-        var silent = before
-        silent.c_lflag &= ~tcflag_t(ECHO)
-        tcsetattr(0, TCSAFLUSH, &silent)
-        let line = readLine() ?? ""
-        tcsetattr(0, TCSAFLUSH, &before)
-        Terminal.print("", to: .error)
-        return try checked(line)
-    }
-
-    private static func checked(_ text: String) throws -> String {
-        let key = text.filter { !$0.isWhitespace }
+        let key = try Secret.ask("API key (not shown): ", "key").filter { !$0.isWhitespace }
         guard !key.isEmpty else { throw UsageError("no key was given") }
         return key
     }

@@ -35,7 +35,10 @@ extension TrellisError {
     var advice: String? {
         switch code {
         case .unauthenticated:
-            "give a key with --token or TRELLIS_TOKEN, or store one with 'trellis login'"
+            reason == "SIGN_IN_REFUSED"
+                ? "'trellis sign-in EMAIL' asks again; an administrator can make a token for a new password with "
+                    + "'trellis credential issue-password-reset'"
+                : "sign in with 'trellis sign-in EMAIL', or give a key with --token, TRELLIS_TOKEN or 'trellis login'"
         case .permissionDenied:
             "'trellis status' shows what the key in use may do; --platform uses the platform's key of the home folder"
         case .unavailable:

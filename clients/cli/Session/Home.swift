@@ -19,8 +19,16 @@ struct Home {
         var address: String?
         /// `nil` only in what a server wrote whose platform key another home folder has.
         var token: String?
+        /// What gets the next token; `nil` for a key, which needs none.
+        var refresh: Refresh?
         /// How the server is reached by TLS; `nil` without.
         var tls: ClientTLSConfiguration?
+    }
+
+    /// The refresh token of a session, and when its access token runs out, in seconds since 1970.
+    struct Refresh: Equatable {
+        var token: String
+        var expires: Int64
     }
 
     private var serverFile: String { "\(path)/credentials.json" }
@@ -57,7 +65,10 @@ struct Home {
                 throw UsageError("'\(profilesFile)': the profile '\(name)' has no token: log in again")
             }
             let tls = profile["tls"].map { ClientTLSConfiguration(json: $0) }
-            all.append((name, Credentials(address: profile["address"]?.text, token: token, tls: tls)))
+            let refresh = profile["refresh_token"]?.text.map {
+                Refresh(token: $0, expires: profile["expire_time"]?.integer ?? 0)
+            }
+            all.append((name, Credentials(address: profile["address"]?.text, token: token, refresh: refresh, tls: tls)))
         }
         return (value["current"]?.text, all)
     }
@@ -69,10 +80,15 @@ struct Home {
         let isOwn = try server()?.address == credentials.address
         let kept =
             isOwn
-            ? Credentials(token: credentials.token)
-            : Credentials(address: credentials.address, token: credentials.token, tls: credentials.tls)
+            ? Credentials(token: credentials.token, refresh: credentials.refresh) : credentials
         all.append((name, kept))
         try write(current: name, all)
+    }
+
+    /// Replaces what is stored under a name, unless that has been forgotten meanwhile.
+    func replace(_ name: String, _ credentials: Credentials) throws {
+        let (current, all) = try profiles()
+        try write(current: current, all.map { $0.name == name ? (name, credentials) : $0 })
     }
 
     /// Makes a stored key the one in use.
@@ -112,6 +128,10 @@ struct Home {
             var members: [(key: String, value: JSONValue)] = [
                 ("token", .string(profile.credentials.token ?? ""))
             ]
+            if let refresh = profile.credentials.refresh {
+                members.append(("refresh_token", .string(refresh.token)))
+                members.append(("expire_time", .number("\(refresh.expires)")))
+            }
             if let address = profile.credentials.address { members.append(("address", .string(address))) }
             if let tls = profile.credentials.tls { members.append(("tls", tls.json)) }
             return (profile.name, .object(members))

@@ -12,6 +12,8 @@ struct Session {
     var token: String?
     /// Where the key came from, for messages.
     var tokenSource: String
+    /// How the next token is got when this one runs out; `nil` for a key.
+    var renewal: Renewal?
     var json: Bool
     var timeout: Duration
 
@@ -58,6 +60,9 @@ struct Session {
             (token, tokenSource) = given
         } else if let stored {
             (token, tokenSource) = (stored.credentials.token, stored.source)
+            if let profile = stored.profile, let refresh = stored.credentials.refresh {
+                renewal = Renewal(profile: profile, credentials: stored.credentials, refresh: refresh)
+            }
         } else {
             (token, tokenSource) = (nil, "nowhere")
         }
@@ -77,7 +82,7 @@ struct Session {
         _ parsed: ParsedFlags,
         _ environment: (String) -> String?,
         _ home: Home
-    ) throws -> (credentials: Home.Credentials, source: String)? {
+    ) throws -> (credentials: Home.Credentials, source: String, profile: String?)? {
         let (current, all) = try home.profiles()
         if parsed.isOn("platform") {
             guard let server = try home.server() else {
@@ -89,15 +94,15 @@ struct Session {
                         + "server on its database has it"
                 )
             }
-            return (server, "credentials.json")
+            return (server, "credentials.json", nil)
         }
         if let name = parsed["profile"] ?? environment("TRELLIS_PROFILE") {
             guard let found = all.first(where: { $0.name == name }) else { throw home.unknown(name, all.map(\.name)) }
-            return (found.credentials, "profile '\(name)'")
+            return (found.credentials, "profile '\(name)'", name)
         }
         if let current, let found = all.first(where: { $0.name == current }) {
-            return (found.credentials, "profile '\(current)'")
+            return (found.credentials, "profile '\(current)'", current)
         }
-        return try home.server().map { ($0, "credentials.json") }
+        return try home.server().map { ($0, "credentials.json", nil) }
     }
 }

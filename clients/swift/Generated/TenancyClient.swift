@@ -15,7 +15,7 @@ public struct TenancyClient: Sendable {
     /// Calls the service over a connection, which can be shared with other services' clients.
     public init(_ connection: TrellisConnection) { self.connection = connection }
 
-    /// Makes a tenant. Give it its first key with IssueTenantKey.
+    /// Makes a tenant, with a site of the name "Main". Give it its first key with IssueTenantKey.
     public func createTenant(
         _ request: CreateTenantRequest, options: TrellisConnection.Options? = nil
     ) async throws(TrellisError) -> Tenant {
@@ -31,12 +31,92 @@ public struct TenancyClient: Sendable {
             "/trellis.tenancy.v1.TenancyService/GetTenant", request, isIdempotent: true, options: options)
     }
 
-    /// Returns the tenants, oldest first.
+    /// Returns the tenants, oldest first: without state and show_deleted, those that are neither deleted nor purged.
     public func listTenants(
         _ request: ListTenantsRequest, options: TrellisConnection.Options? = nil
     ) async throws(TrellisError) -> ListTenantsResponse {
         try await connection.unary(
             "/trellis.tenancy.v1.TenancyService/ListTenants", request, isIdempotent: true, options: options)
+    }
+
+    /// Changes a tenant: the fields that update_mask names.
+    public func updateTenant(
+        _ request: UpdateTenantRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Tenant {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/UpdateTenant", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
+    /// Puts a tenant on a plan. Its rates hold for the tenant when this is answered.
+    public func setTenantPlan(
+        _ request: SetTenantPlanRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Tenant {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/SetTenantPlan", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
+    /// Suspends a tenant: until it is resumed nobody of it is let in, and the refusal says so (PERMISSION_DENIED, reason
+    /// TENANT_SUSPENDED). Waits for the writes of the tenant that are under way; when this is answered, nothing of it changes
+    /// any more. Suspending it again changes nothing.
+    public func suspendTenant(
+        _ request: SuspendTenantRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Tenant {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/SuspendTenant", request, isIdempotent: true, options: options)
+    }
+
+    /// Lets the people and programs of a suspended tenant in again. Resuming an active tenant changes nothing.
+    public func resumeTenant(
+        _ request: ResumeTenantRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Tenant {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/ResumeTenant", request, isIdempotent: true, options: options)
+    }
+
+    /// Deletes a tenant, which can be restored for 30 days and is purged after that. Nobody of it is let in any more (reason
+    /// TENANT_DELETED), and its short name stays taken until the purge. Deleting it again is refused (FAILED_PRECONDITION,
+    /// reason TENANT_DELETED).
+    public func deleteTenant(
+        _ request: DeleteTenantRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Tenant {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/DeleteTenant", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
+    /// Restores a deleted tenant. One that was suspended when it was deleted is suspended again. A tenant that is not deleted is
+    /// refused (FAILED_PRECONDITION, reason TENANT_NOT_DELETED), as is one that was purged (TENANT_PURGED).
+    public func undeleteTenant(
+        _ request: UndeleteTenantRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Tenant {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/UndeleteTenant", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
+    /// Ends a deleted tenant for good. From this answer on nothing of it can be restored or changed, and its short name can be
+    /// taken again; its rows are removed in the background, all but the audit trail and a row that says that it was. Only a
+    /// deleted tenant (else FAILED_PRECONDITION, reason TENANT_NOT_DELETED), and before its purge_time only with force
+    /// (UNDELETE_WINDOW_OPEN).
+    public func purgeTenant(
+        _ request: PurgeTenantRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Tenant {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/PurgeTenant", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
+    /// Returns the caller's own tenant.
+    public func getOwnTenant(
+        _ request: GetOwnTenantRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Tenant {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/GetOwnTenant", request, isIdempotent: true, options: options)
+    }
+
+    /// Changes the caller's own tenant: the fields that update_mask names.
+    public func updateOwnTenant(
+        _ request: UpdateOwnTenantRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Tenant {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/UpdateOwnTenant", request, isIdempotent: !request.requestID.isEmpty, options: options)
     }
 
     /// Makes an administrator API key of a tenant, with every permission of the tenant: to start it, or when it has lost
@@ -78,6 +158,41 @@ public struct TenancyClient: Sendable {
     ) async throws(TrellisError) -> Site {
         try await connection.unary(
             "/trellis.tenancy.v1.TenancyService/UpdateSite", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
+    /// Archives a site: what belongs to it can be read and no longer changed (FAILED_PRECONDITION, reason SITE_ARCHIVED).
+    /// Archiving it again changes nothing.
+    public func archiveSite(
+        _ request: ArchiveSiteRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Site {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/ArchiveSite", request, isIdempotent: true, options: options)
+    }
+
+    /// Lets an archived site be changed again. A site that is not archived stays as it is.
+    public func unarchiveSite(
+        _ request: UnarchiveSiteRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Site {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/UnarchiveSite", request, isIdempotent: true, options: options)
+    }
+
+    /// Deletes a site, which can be restored for 30 days. Roles on it grant nothing meanwhile, and its name stays taken. The
+    /// last site of a tenant cannot be deleted (FAILED_PRECONDITION, reason LAST_SITE), nor can one that is (SITE_DELETED).
+    public func deleteSite(
+        _ request: DeleteSiteRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Site {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/DeleteSite", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
+    /// Restores a site that was deleted less than 30 days ago, and the roles on it. One that is not deleted is refused
+    /// (FAILED_PRECONDITION, reason SITE_NOT_DELETED).
+    public func undeleteSite(
+        _ request: UndeleteSiteRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Site {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/UndeleteSite", request, isIdempotent: !request.requestID.isEmpty, options: options)
     }
 
     /// Makes a user of the caller's tenant, who cannot sign in before they are invited. Give them roles with AssignRole.
@@ -188,8 +303,19 @@ public struct TenancyClient: Sendable {
             "/trellis.tenancy.v1.TenancyService/ListApiKeys", request, isIdempotent: true, options: options)
     }
 
-    /// Revokes an API key. The answer comes about half a second later, when no server admits the key any more; a call that
-    /// is given up before may have revoked it all the same. Revoking a key that has been revoked changes nothing.
+    /// Gives an API key a new secret, at once; the id stays. The secret before is let in for grace_period_seconds more, so that
+    /// whoever uses it has the time to take over the new one; one that an earlier rotation has left ends now. The caller must
+    /// hold what the key holds. The secret is in this answer and can never be read again. A key that was revoked is
+    /// FAILED_PRECONDITION with API_KEY_REVOKED, one whose time is over with API_KEY_EXPIRED.
+    public func rotateApiKey(
+        _ request: RotateApiKeyRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> ApiKey {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/RotateApiKey", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
+    /// Revokes an API key. When this is answered, no server lets the key in any more; a call that is given up before may have
+    /// revoked it all the same. Revoking a key that has been revoked changes nothing.
     public func revokeApiKey(
         _ request: RevokeApiKeyRequest, options: TrellisConnection.Options? = nil
     ) async throws(TrellisError) -> ApiKey {

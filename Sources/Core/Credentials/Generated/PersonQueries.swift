@@ -323,13 +323,14 @@ package struct PersonSetPassword: Statement {
     }
 }
 
-/// `MembershipInsert` of person.sql.
+/// In the place of one whose user is not there any more.
 package struct MembershipInsert: Statement {
     package static let name = "MembershipInsert"
 
     package static let sql = """
         INSERT INTO trellis.membership (person_id, member_of, user_id)
         VALUES ($1, $2, $3)
+        ON CONFLICT (person_id, member_of) DO UPDATE SET user_id = excluded.user_id
         """
 
     package var personID: UUID

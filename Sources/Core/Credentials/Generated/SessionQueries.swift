@@ -33,10 +33,14 @@ package struct SessionRow: Sendable, Equatable {
 package struct SessionCredentialRow: Sendable, Equatable {
     package var userID: UUID
     package var expireTime: Instant
+    package var epoch: Int64
+    package var networks: [String]
 
-    package init(userID: UUID, expireTime: Instant) {
+    package init(userID: UUID, expireTime: Instant, epoch: Int64, networks: [String]) {
         self.userID = userID
         self.expireTime = expireTime
+        self.epoch = epoch
+        self.networks = networks
     }
 }
 
@@ -215,16 +219,19 @@ package struct SessionList: Statement {
     }
 }
 
-/// What it takes to let a session in: itself, its user and its tenant.
+/// What it takes to let a session in: itself and its user.
 package struct SessionCredential: Statement {
     package static let name = "SessionCredential"
 
     package static let sql = """
-        SELECT user_id, expire_time
+        SELECT user_id, expire_time, coalesce((
+            SELECT epoch FROM trellis.access_epoch WHERE access_epoch.tenant_id = $1
+        ), 0) AS epoch, coalesce((
+            SELECT networks FROM trellis.allow_list WHERE allow_list.tenant_id = $1
+        ), '{}') AS networks
         FROM trellis.session
         WHERE tenant_id = $1 AND session_id = $2 AND user_id = $3 AND revoke_time IS NULL
             AND expire_time > now()
-            AND EXISTS (SELECT FROM trellis.tenant WHERE tenant_id = $1 AND state = 1)
             AND EXISTS (
                 SELECT FROM trellis.tenant_user
                 WHERE tenant_user.tenant_id = $1 AND tenant_user.user_id = $3 AND state = 1
@@ -516,7 +523,9 @@ private func readSessionRow(_ row: Row) throws(PostgresError) -> SessionRow {
 private func readSessionCredentialRow(_ row: Row) throws(PostgresError) -> SessionCredentialRow {
     SessionCredentialRow(
         userID: try row.uuid(0),
-        expireTime: try row.timestamp(1))
+        expireTime: try row.timestamp(1),
+        epoch: try row.int64(2),
+        networks: try row.texts(3))
 }
 
 private func readSessionsRevokeOfPersonRow(_ row: Row) throws(PostgresError) -> SessionsRevokeOfPersonRow {

@@ -50,9 +50,11 @@ UPDATE trellis.person
 SET password_hash = @password_hash, password_time = now()
 WHERE person_id = @person_id;
 
+-- In the place of one whose user is not there any more.
 -- name: MembershipInsert :exec
 INSERT INTO trellis.membership (person_id, member_of, user_id)
-VALUES (@person_id, @member_of, @user_id);
+VALUES (@person_id, @member_of, @user_id)
+ON CONFLICT (person_id, member_of) DO UPDATE SET user_id = excluded.user_id;
 
 -- The tenants that let a person in.
 -- name: MembershipsByEmail :many MembershipRow

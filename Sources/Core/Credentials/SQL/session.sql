@@ -36,13 +36,16 @@ WHERE tenant_id = @tenant_id AND user_id = @user_id AND session_id > @after
 ORDER BY session_id
 LIMIT @count;
 
--- What it takes to let a session in: itself, its user and its tenant.
+-- What it takes to let a session in: itself and its user.
 -- name: SessionCredential :one
-SELECT user_id, expire_time
+SELECT user_id, expire_time, coalesce((
+    SELECT epoch FROM trellis.access_epoch WHERE access_epoch.tenant_id = @tenant_id
+), 0) AS epoch, coalesce((
+    SELECT networks FROM trellis.allow_list WHERE allow_list.tenant_id = @tenant_id
+), '{}') AS networks
 FROM trellis.session
 WHERE tenant_id = @tenant_id AND session_id = @session_id AND user_id = @user_id AND revoke_time IS NULL
     AND expire_time > now()
-    AND EXISTS (SELECT FROM trellis.tenant WHERE tenant_id = @tenant_id AND state = 1)
     AND EXISTS (
         SELECT FROM trellis.tenant_user
         WHERE tenant_user.tenant_id = @tenant_id AND tenant_user.user_id = @user_id AND state = 1

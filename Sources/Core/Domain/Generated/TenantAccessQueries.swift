@@ -19,12 +19,44 @@ package struct UserGrant: Sendable, Equatable {
     }
 }
 
+/// A row of `TenantAdmission`.
+package struct TenantAdmissionRow: Sendable, Equatable {
+    package var state: Int16
+    package var rateClass: Int16
+    package var tenantPerSecond: Int32
+    package var tenantBurst: Int32
+    package var credentialPerSecond: Int32
+    package var credentialBurst: Int32
+
+    package init(state: Int16, rateClass: Int16, tenantPerSecond: Int32, tenantBurst: Int32, credentialPerSecond: Int32, credentialBurst: Int32) {
+        self.state = state
+        self.rateClass = rateClass
+        self.tenantPerSecond = tenantPerSecond
+        self.tenantBurst = tenantBurst
+        self.credentialPerSecond = credentialPerSecond
+        self.credentialBurst = credentialBurst
+    }
+}
+
 /// A row of `AccessEpochBump`.
 package struct AccessEpochBumpRow: Sendable, Equatable {
     package var epoch: Int64
     package var notified: String
 
     package init(epoch: Int64, notified: String) {
+        self.epoch = epoch
+        self.notified = notified
+    }
+}
+
+/// A row of `AccessEpochBumpMany`.
+package struct AccessEpochBumpManyRow: Sendable, Equatable {
+    package var tenantID: UUID
+    package var epoch: Int64
+    package var notified: String
+
+    package init(tenantID: UUID, epoch: Int64, notified: String) {
+        self.tenantID = tenantID
         self.epoch = epoch
         self.notified = notified
     }
@@ -39,6 +71,35 @@ package struct AccessEpochGetRow: Sendable, Equatable {
     }
 }
 
+/// A row of `AccessEpochAnnounce`.
+package struct AccessEpochAnnounceRow: Sendable, Equatable {
+    package var epoch: Int64
+    package var notified: String
+
+    package init(epoch: Int64, notified: String) {
+        self.epoch = epoch
+        self.notified = notified
+    }
+}
+
+/// A row of `AccessNotify`.
+package struct AccessNotifyRow: Sendable, Equatable {
+    package var notified: String
+
+    package init(notified: String) {
+        self.notified = notified
+    }
+}
+
+/// A row of `AccessListeners`.
+package struct AccessListenersRow: Sendable, Equatable {
+    package var process: Int32
+
+    package init(process: Int32) {
+        self.process = process
+    }
+}
+
 /// `UserGrants` of tenant_access.sql.
 package struct UserGrants: Statement {
     package static let name = "UserGrants"
@@ -49,7 +110,10 @@ package struct UserGrants: Statement {
             WHERE role.tenant_id = role_binding.tenant_id AND role.role = role_binding.role
         ) AS permissions
         FROM trellis.role_binding
-        WHERE tenant_id = $1 AND user_id = $2
+        WHERE tenant_id = $1 AND user_id = $2 AND NOT EXISTS (
+            SELECT FROM trellis.site
+            WHERE site.tenant_id = role_binding.tenant_id AND site.site_id = role_binding.site_id AND delete_time IS NOT NULL
+        )
         ORDER BY site_id, role_binding.role
         """
 
@@ -85,7 +149,10 @@ package struct ApiKeyUserGrants: Statement {
             WHERE role.tenant_id = role_binding.tenant_id AND role.role = role_binding.role
         ) AS permissions
         FROM trellis.api_key JOIN trellis.role_binding USING (tenant_id, user_id)
-        WHERE tenant_id = $1 AND api_key_id = $2
+        WHERE tenant_id = $1 AND api_key_id = $2 AND NOT EXISTS (
+            SELECT FROM trellis.site
+            WHERE site.tenant_id = role_binding.tenant_id AND site.site_id = role_binding.site_id AND delete_time IS NOT NULL
+        )
         ORDER BY role_binding.site_id, role_binding.role
         """
 
@@ -108,6 +175,35 @@ package struct ApiKeyUserGrants: Statement {
 
     package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [UserGrant] {
         try result.rows(readUserGrant)
+    }
+}
+
+/// Whether a tenant is open, and the rates that hold for it, as every admission asks.
+package struct TenantAdmission: Statement {
+    package static let name = "TenantAdmission"
+
+    package static let sql = """
+        SELECT state, rate_class, tenant_per_second, tenant_burst, credential_per_second, credential_burst
+        FROM trellis.tenant JOIN trellis.plan_rate USING (plan)
+        WHERE tenant_id = $1
+        """
+
+    package static let isReadOnly = true
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [TenantAdmissionRow] {
+        try result.rows(readTenantAdmissionRow)
     }
 }
 
@@ -140,6 +236,34 @@ package struct AccessEpochBump: Statement {
     }
 }
 
+/// The same for many tenants, in one order for everybody.
+package struct AccessEpochBumpMany: Statement {
+    package static let name = "AccessEpochBumpMany"
+
+    package static let sql = """
+        INSERT INTO trellis.access_epoch (tenant_id, epoch)
+        SELECT tenant_id, 1 FROM unnest($1::uuid[]) AS changed (tenant_id) ORDER BY tenant_id
+        ON CONFLICT (tenant_id) DO UPDATE SET epoch = access_epoch.epoch + 1
+        RETURNING tenant_id, epoch, pg_notify('trellis_access', tenant_id::text || ' ' || epoch)::text AS notified
+        """
+
+    package var tenants: [UUID]
+
+    package init(
+        tenants: [UUID]
+    ) {
+        self.tenants = tenants
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenants)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [AccessEpochBumpManyRow] {
+        try result.rows(readAccessEpochBumpManyRow)
+    }
+}
+
 /// `AccessEpochGet` of tenant_access.sql.
 package struct AccessEpochGet: Statement {
     package static let name = "AccessEpochGet"
@@ -169,6 +293,91 @@ package struct AccessEpochGet: Statement {
     }
 }
 
+/// The same notification again, for whoever cannot know how many servers have heard the first; no row when nothing has ever
+/// changed.
+package struct AccessEpochAnnounce: Statement {
+    package static let name = "AccessEpochAnnounce"
+
+    package static let sql = """
+        SELECT epoch, pg_notify('trellis_access', tenant_id::text || ' ' || epoch)::text AS notified
+        FROM trellis.access_epoch
+        WHERE tenant_id = $1
+        """
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> AccessEpochAnnounceRow? {
+        try result.first(readAccessEpochAnnounceRow)
+    }
+}
+
+/// `AccessNotify` of tenant_access.sql.
+package struct AccessNotify: Statement {
+    package static let name = "AccessNotify"
+
+    package static let sql = """
+        SELECT pg_notify($1, $2)::text AS notified
+        """
+
+    package var channel: String
+    package var payload: String
+
+    package init(
+        channel: String, payload: String
+    ) {
+        self.channel = channel
+        self.payload = payload
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(channel)
+        parameters.add(payload)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> AccessNotifyRow? {
+        try result.first(readAccessNotifyRow)
+    }
+}
+
+/// The sessions that listen for changes of access, one a server, by their server processes.
+package struct AccessListeners: Statement {
+    package static let name = "AccessListeners"
+
+    package static let sql = """
+        SELECT pid AS process
+        FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = $1
+        """
+
+    package static let isReadOnly = true
+
+    package var applicationName: String
+
+    package init(
+        applicationName: String
+    ) {
+        self.applicationName = applicationName
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(applicationName)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [AccessListenersRow] {
+        try result.rows(readAccessListenersRow)
+    }
+}
+
 private func readUserGrant(_ row: Row) throws(PostgresError) -> UserGrant {
     UserGrant(
         role: try row.text(0),
@@ -177,13 +386,46 @@ private func readUserGrant(_ row: Row) throws(PostgresError) -> UserGrant {
         permissions: try row.optionalTexts(3))
 }
 
+private func readTenantAdmissionRow(_ row: Row) throws(PostgresError) -> TenantAdmissionRow {
+    TenantAdmissionRow(
+        state: try row.int16(0),
+        rateClass: try row.int16(1),
+        tenantPerSecond: try row.int32(2),
+        tenantBurst: try row.int32(3),
+        credentialPerSecond: try row.int32(4),
+        credentialBurst: try row.int32(5))
+}
+
 private func readAccessEpochBumpRow(_ row: Row) throws(PostgresError) -> AccessEpochBumpRow {
     AccessEpochBumpRow(
         epoch: try row.int64(0),
         notified: try row.text(1))
 }
 
+private func readAccessEpochBumpManyRow(_ row: Row) throws(PostgresError) -> AccessEpochBumpManyRow {
+    AccessEpochBumpManyRow(
+        tenantID: try row.uuid(0),
+        epoch: try row.int64(1),
+        notified: try row.text(2))
+}
+
 private func readAccessEpochGetRow(_ row: Row) throws(PostgresError) -> AccessEpochGetRow {
     AccessEpochGetRow(
         epoch: try row.int64(0))
+}
+
+private func readAccessEpochAnnounceRow(_ row: Row) throws(PostgresError) -> AccessEpochAnnounceRow {
+    AccessEpochAnnounceRow(
+        epoch: try row.int64(0),
+        notified: try row.text(1))
+}
+
+private func readAccessNotifyRow(_ row: Row) throws(PostgresError) -> AccessNotifyRow {
+    AccessNotifyRow(
+        notified: try row.text(0))
+}
+
+private func readAccessListenersRow(_ row: Row) throws(PostgresError) -> AccessListenersRow {
+    AccessListenersRow(
+        process: try row.int32(0))
 }

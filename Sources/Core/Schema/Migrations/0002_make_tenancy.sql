@@ -46,7 +46,7 @@ CREATE TABLE trellis.site (
     PRIMARY KEY (tenant_id, site_id)
 );
 CREATE UNIQUE INDEX site_display_name ON trellis.site (tenant_id, display_name_key);
-CALL trellis.protect_tenant_table('trellis.site');
+CALL trellis.protect_tenant_table('trellis.site', platform => true);
 
 -- The keys that the personal columns of somebody are sealed with (people, end users), themselves sealed with a key of the
 -- server's that is not in the database. Erasing somebody deletes their row here, which makes every copy of what it sealed

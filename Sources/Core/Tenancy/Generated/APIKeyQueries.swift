@@ -5,18 +5,47 @@ package import Postgres
 package import Primitives
 package import TrellisAPI
 
+/// A row of `ApiKeyLock`.
+package struct ApiKeyLockRow: Sendable, Equatable {
+    package var permissions: [String]
+    package var siteIDs: [UUID]
+    package var userID: UUID?
+    package var revokeTime: Instant?
+    package var isExpired: Bool
+
+    package init(permissions: [String], siteIDs: [UUID], userID: UUID? = nil, revokeTime: Instant? = nil, isExpired: Bool) {
+        self.permissions = permissions
+        self.siteIDs = siteIDs
+        self.userID = userID
+        self.revokeTime = revokeTime
+        self.isExpired = isExpired
+    }
+}
+
 /// A row of `ApiKeyCredential`.
 package struct ApiKeyCredentialRow: Sendable, Equatable {
     package var secretHash: [UInt8]
     package var permissions: [String]
+    package var isLimited: Bool
+    package var sites: [UUID]
     package var userID: UUID?
     package var expireTime: Instant?
+    package var previousSecretExpireTime: Instant?
+    package var previousSecretHash: [UInt8]?
+    package var epoch: Int64
+    package var networks: [String]
 
-    package init(secretHash: [UInt8], permissions: [String], userID: UUID? = nil, expireTime: Instant? = nil) {
+    package init(secretHash: [UInt8], permissions: [String], isLimited: Bool, sites: [UUID], userID: UUID? = nil, expireTime: Instant? = nil, previousSecretExpireTime: Instant? = nil, previousSecretHash: [UInt8]? = nil, epoch: Int64, networks: [String]) {
         self.secretHash = secretHash
         self.permissions = permissions
+        self.isLimited = isLimited
+        self.sites = sites
         self.userID = userID
         self.expireTime = expireTime
+        self.previousSecretExpireTime = previousSecretExpireTime
+        self.previousSecretHash = previousSecretHash
+        self.epoch = epoch
+        self.networks = networks
     }
 }
 
@@ -26,27 +55,33 @@ package struct ApiKeyInsert: Statement {
 
     package static let sql = """
         INSERT INTO trellis.api_key
-            (tenant_id, api_key_id, display_name, permissions, user_id, obfuscated_secret, secret_hash, expire_time)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        RETURNING api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time
+            (tenant_id, api_key_id, display_name, permissions, site_ids, user_id, obfuscated_secret, secret_hash, expire_time)
+        VALUES (
+            $1, $2, $3, $4, $5, $6, $7, $8,
+            $9
+        )
+        RETURNING api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
+            site_ids, last_use_time, previous_secret_expire_time
         """
 
     package var tenantID: UUID
     package var apiKeyID: UUID
     package var displayName: String
     package var permissions: [String]
+    package var siteIDs: [UUID]
     package var userID: UUID?
     package var obfuscatedSecret: String
     package var secretHash: [UInt8]
     package var expireTime: Instant?
 
     package init(
-        tenantID: UUID, apiKeyID: UUID, displayName: String, permissions: [String], userID: UUID? = nil, obfuscatedSecret: String, secretHash: [UInt8], expireTime: Instant? = nil
+        tenantID: UUID, apiKeyID: UUID, displayName: String, permissions: [String], siteIDs: [UUID], userID: UUID? = nil, obfuscatedSecret: String, secretHash: [UInt8], expireTime: Instant? = nil
     ) {
         self.tenantID = tenantID
         self.apiKeyID = apiKeyID
         self.displayName = displayName
         self.permissions = permissions
+        self.siteIDs = siteIDs
         self.userID = userID
         self.obfuscatedSecret = obfuscatedSecret
         self.secretHash = secretHash
@@ -58,6 +93,7 @@ package struct ApiKeyInsert: Statement {
         parameters.add(apiKeyID)
         parameters.add(displayName)
         parameters.add(permissions)
+        parameters.add(siteIDs)
         parameters.add(userID)
         parameters.add(obfuscatedSecret)
         parameters.add(secretHash)
@@ -74,7 +110,8 @@ package struct ApiKeyGet: Statement {
     package static let name = "ApiKeyGet"
 
     package static let sql = """
-        SELECT api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time
+        SELECT api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
+            site_ids, last_use_time, previous_secret_expire_time
         FROM trellis.api_key
         WHERE tenant_id = $1 AND api_key_id = $2
         """
@@ -101,12 +138,44 @@ package struct ApiKeyGet: Statement {
     }
 }
 
+/// The same, held until the transaction ends, and whether its time is over.
+package struct ApiKeyLock: Statement {
+    package static let name = "ApiKeyLock"
+
+    package static let sql = """
+        SELECT permissions, site_ids, user_id, revoke_time, coalesce(expire_time <= now(), false) AS is_expired
+        FROM trellis.api_key
+        WHERE tenant_id = $1 AND api_key_id = $2
+        FOR NO KEY UPDATE
+        """
+
+    package var tenantID: UUID
+    package var apiKeyID: UUID
+
+    package init(
+        tenantID: UUID, apiKeyID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.apiKeyID = apiKeyID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(apiKeyID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> ApiKeyLockRow? {
+        try result.first(readApiKeyLockRow)
+    }
+}
+
 /// `ApiKeyList` of api_key.sql.
 package struct ApiKeyList: Statement {
     package static let name = "ApiKeyList"
 
     package static let sql = """
-        SELECT api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time
+        SELECT api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
+            site_ids, last_use_time, previous_secret_expire_time
         FROM trellis.api_key
         WHERE tenant_id = $1 AND api_key_id > $2 AND ($3 OR revoke_time IS NULL)
         ORDER BY api_key_id
@@ -146,7 +215,8 @@ package struct ApiKeyListByUser: Statement {
     package static let name = "ApiKeyListByUser"
 
     package static let sql = """
-        SELECT api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time
+        SELECT api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
+            site_ids, last_use_time, previous_secret_expire_time
         FROM trellis.api_key
         WHERE tenant_id = $1 AND user_id = $2 AND api_key_id > $3
             AND ($4 OR revoke_time IS NULL)
@@ -193,7 +263,8 @@ package struct ApiKeyRevoke: Statement {
         UPDATE trellis.api_key
         SET revoke_time = coalesce(revoke_time, now())
         WHERE tenant_id = $1 AND api_key_id = $2
-        RETURNING api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time
+        RETURNING api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
+            site_ids, last_use_time, previous_secret_expire_time
         """
 
     package var tenantID: UUID
@@ -216,16 +287,69 @@ package struct ApiKeyRevoke: Statement {
     }
 }
 
-/// What it takes to admit a caller. The hash is compared by the server, in constant time.
+/// The secret before goes on being let in for a time, if any; the one before that ends.
+package struct ApiKeyRotate: Statement {
+    package static let name = "ApiKeyRotate"
+
+    package static let sql = """
+        UPDATE trellis.api_key
+        SET secret_hash = $1, obfuscated_secret = $2,
+            previous_secret_hash = CASE WHEN $3::bigint > 0 THEN secret_hash END,
+            previous_secret_expire_time = CASE WHEN $3::bigint > 0 THEN
+                now() + make_interval(secs => $3::bigint) END
+        WHERE tenant_id = $4 AND api_key_id = $5
+        RETURNING api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
+            site_ids, last_use_time, previous_secret_expire_time
+        """
+
+    package var secretHash: [UInt8]
+    package var obfuscatedSecret: String
+    package var graceSeconds: Int64
+    package var tenantID: UUID
+    package var apiKeyID: UUID
+
+    package init(
+        secretHash: [UInt8], obfuscatedSecret: String, graceSeconds: Int64, tenantID: UUID, apiKeyID: UUID
+    ) {
+        self.secretHash = secretHash
+        self.obfuscatedSecret = obfuscatedSecret
+        self.graceSeconds = graceSeconds
+        self.tenantID = tenantID
+        self.apiKeyID = apiKeyID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(secretHash)
+        parameters.add(obfuscatedSecret)
+        parameters.add(graceSeconds)
+        parameters.add(tenantID)
+        parameters.add(apiKeyID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> ApiKey? {
+        try result.first(readApiKey)
+    }
+}
+
+/// What it takes to admit a caller. The hashes are compared by the server, in constant time. sites are those of site_ids that
+/// have not been deleted; the epoch is never newer than the rest.
 package struct ApiKeyCredential: Statement {
     package static let name = "ApiKeyCredential"
 
     package static let sql = """
-        SELECT secret_hash, permissions, user_id, expire_time
+        SELECT secret_hash, permissions, cardinality(site_ids) > 0 AS is_limited, ARRAY(
+            SELECT site_id FROM trellis.site
+            WHERE site.tenant_id = $1 AND site_id = ANY (site_ids) AND delete_time IS NULL
+        ) AS sites, user_id, expire_time, previous_secret_expire_time, CASE
+            WHEN previous_secret_expire_time > now() THEN previous_secret_hash
+        END AS previous_secret_hash, coalesce((
+            SELECT epoch FROM trellis.access_epoch WHERE access_epoch.tenant_id = $1
+        ), 0) AS epoch, coalesce((
+            SELECT networks FROM trellis.allow_list WHERE allow_list.tenant_id = $1
+        ), '{}') AS networks
         FROM trellis.api_key
         WHERE tenant_id = $1 AND api_key_id = $2 AND revoke_time IS NULL
             AND (expire_time IS NULL OR expire_time > now())
-            AND EXISTS (SELECT FROM trellis.tenant WHERE tenant_id = $1 AND state = 1)
             AND (user_id IS NULL OR EXISTS (
                 SELECT FROM trellis.tenant_user
                 WHERE tenant_user.tenant_id = $1 AND tenant_user.user_id = api_key.user_id AND state = 1
@@ -255,6 +379,49 @@ package struct ApiKeyCredential: Statement {
     }
 }
 
+/// When keys were used, of all tenants, as the platform's role: three lists of one length. What another server is writing just
+/// now is left to it.
+package struct ApiKeysUsed: Statement {
+    package static let name = "ApiKeysUsed"
+
+    package static let sql = """
+        WITH used AS (
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS used (tenant_id, api_key_id, use_time)
+        ), held AS (
+            SELECT tenant_id, api_key_id, use_time
+            FROM trellis.api_key JOIN used USING (tenant_id, api_key_id)
+            WHERE last_use_time IS NULL OR last_use_time < use_time
+            FOR NO KEY UPDATE OF api_key SKIP LOCKED
+        )
+        UPDATE trellis.api_key
+        SET last_use_time = held.use_time
+        FROM held
+        WHERE api_key.tenant_id = held.tenant_id AND api_key.api_key_id = held.api_key_id
+        """
+
+    package var tenants: [UUID]
+    package var keys: [UUID]
+    package var times: [Instant]
+
+    package init(
+        tenants: [UUID], keys: [UUID], times: [Instant]
+    ) {
+        self.tenants = tenants
+        self.keys = keys
+        self.times = times
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenants)
+        parameters.add(keys)
+        parameters.add(times)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
 private func readApiKey(_ row: Row) throws(PostgresError) -> ApiKey {
     ApiKey(
         id: try row.uuid(0).text,
@@ -264,13 +431,31 @@ private func readApiKey(_ row: Row) throws(PostgresError) -> ApiKey {
         obfuscatedSecret: try row.text(4),
         createTime: Timestamp(try row.timestamp(5)),
         expireTime: (try row.optionalTimestamp(6)).map { Timestamp($0) },
-        revokeTime: (try row.optionalTimestamp(7)).map { Timestamp($0) })
+        revokeTime: (try row.optionalTimestamp(7)).map { Timestamp($0) },
+        siteIDs: (try row.uuids(8)).map(\.text),
+        lastUseTime: (try row.optionalTimestamp(9)).map { Timestamp($0) },
+        previousSecretExpireTime: (try row.optionalTimestamp(10)).map { Timestamp($0) })
+}
+
+private func readApiKeyLockRow(_ row: Row) throws(PostgresError) -> ApiKeyLockRow {
+    ApiKeyLockRow(
+        permissions: try row.texts(0),
+        siteIDs: try row.uuids(1),
+        userID: try row.optionalUUID(2),
+        revokeTime: try row.optionalTimestamp(3),
+        isExpired: try row.bool(4))
 }
 
 private func readApiKeyCredentialRow(_ row: Row) throws(PostgresError) -> ApiKeyCredentialRow {
     ApiKeyCredentialRow(
         secretHash: try row.bytes(0),
         permissions: try row.texts(1),
-        userID: try row.optionalUUID(2),
-        expireTime: try row.optionalTimestamp(3))
+        isLimited: try row.bool(2),
+        sites: try row.uuids(3),
+        userID: try row.optionalUUID(4),
+        expireTime: try row.optionalTimestamp(5),
+        previousSecretExpireTime: try row.optionalTimestamp(6),
+        previousSecretHash: try row.optionalBytes(7),
+        epoch: try row.int64(8),
+        networks: try row.texts(9))
 }

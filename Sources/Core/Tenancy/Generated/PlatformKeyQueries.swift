@@ -7,9 +7,11 @@ package import Primitives
 /// A row of `PlatformKeyCredential`.
 package struct PlatformKeyCredentialRow: Sendable, Equatable {
     package var secretHash: [UInt8]
+    package var epoch: Int64
 
-    package init(secretHash: [UInt8]) {
+    package init(secretHash: [UInt8], epoch: Int64) {
         self.secretHash = secretHash
+        self.epoch = epoch
     }
 }
 
@@ -18,7 +20,9 @@ package struct PlatformKeyCredential: Statement {
     package static let name = "PlatformKeyCredential"
 
     package static let sql = """
-        SELECT secret_hash
+        SELECT secret_hash, coalesce((
+            SELECT epoch FROM trellis.access_epoch WHERE tenant_id = '00000000-0000-0000-0000-000000000000'
+        ), 0) AS epoch
         FROM trellis.platform_key
         WHERE platform_key_id = $1 AND revoke_time IS NULL
         """
@@ -77,5 +81,6 @@ package struct PlatformKeyInsert: Statement {
 
 private func readPlatformKeyCredentialRow(_ row: Row) throws(PostgresError) -> PlatformKeyCredentialRow {
     PlatformKeyCredentialRow(
-        secretHash: try row.bytes(0))
+        secretHash: try row.bytes(0),
+        epoch: try row.int64(1))
 }

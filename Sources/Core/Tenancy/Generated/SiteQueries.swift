@@ -5,6 +5,24 @@ package import Postgres
 package import Primitives
 package import TrellisAPI
 
+/// A row of `OtherSitesCount`.
+package struct OtherSitesCountRow: Sendable, Equatable {
+    package var count: Int64
+
+    package init(count: Int64) {
+        self.count = count
+    }
+}
+
+/// A row of `TenantsWithSitesToPurge`.
+package struct TenantsWithSitesToPurgeRow: Sendable, Equatable {
+    package var tenantID: UUID
+
+    package init(tenantID: UUID) {
+        self.tenantID = tenantID
+    }
+}
+
 /// `SiteInsert` of site.sql.
 package struct SiteInsert: Statement {
     package static let name = "SiteInsert"
@@ -12,7 +30,8 @@ package struct SiteInsert: Statement {
     package static let sql = """
         INSERT INTO trellis.site (tenant_id, site_id, display_name, display_name_key, description, time_zone)
         VALUES ($1, $2, $3, $4, $5, $6)
-        RETURNING site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag
+        RETURNING site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag,
+            archive_time, delete_time, purge_time
         """
 
     package var tenantID: UUID
@@ -52,7 +71,8 @@ package struct SiteGet: Statement {
     package static let name = "SiteGet"
 
     package static let sql = """
-        SELECT site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag
+        SELECT site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag,
+            archive_time, delete_time, purge_time
         FROM trellis.site
         WHERE tenant_id = $1 AND site_id = $2
         """
@@ -84,10 +104,43 @@ package struct SiteLock: Statement {
     package static let name = "SiteLock"
 
     package static let sql = """
-        SELECT site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag
+        SELECT site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag,
+            archive_time, delete_time, purge_time
         FROM trellis.site
         WHERE tenant_id = $1 AND site_id = $2
         FOR NO KEY UPDATE
+        """
+
+    package var tenantID: UUID
+    package var siteID: UUID
+
+    package init(
+        tenantID: UUID, siteID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.siteID = siteID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(siteID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Site? {
+        try result.first(readSite)
+    }
+}
+
+/// The same, against those, too, who give somebody a role on it (SiteShare).
+package struct SiteLockAlone: Statement {
+    package static let name = "SiteLockAlone"
+
+    package static let sql = """
+        SELECT site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag,
+            archive_time, delete_time, purge_time
+        FROM trellis.site
+        WHERE tenant_id = $1 AND site_id = $2
+        FOR UPDATE
         """
 
     package var tenantID: UUID
@@ -115,30 +168,38 @@ package struct SiteList: Statement {
     package static let name = "SiteList"
 
     package static let sql = """
-        SELECT site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag
+        SELECT site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag,
+            archive_time, delete_time, purge_time
         FROM trellis.site
-        WHERE tenant_id = $1 AND site_id > $2
+        WHERE tenant_id = $1 AND site_id > $2 AND ($3 OR delete_time IS NULL)
+            AND ($4 OR archive_time IS NULL)
         ORDER BY site_id
-        LIMIT $3
+        LIMIT $5
         """
 
     package static let isReadOnly = true
 
     package var tenantID: UUID
     package var after: UUID
+    package var showDeleted: Bool
+    package var showArchived: Bool
     package var count: Int64
 
     package init(
-        tenantID: UUID, after: UUID, count: Int64
+        tenantID: UUID, after: UUID, showDeleted: Bool, showArchived: Bool, count: Int64
     ) {
         self.tenantID = tenantID
         self.after = after
+        self.showDeleted = showDeleted
+        self.showArchived = showArchived
         self.count = count
     }
 
     package func bind(_ parameters: inout Parameters) {
         parameters.add(tenantID)
         parameters.add(after)
+        parameters.add(showDeleted)
+        parameters.add(showArchived)
         parameters.add(count)
     }
 
@@ -152,11 +213,13 @@ package struct SiteListAmong: Statement {
     package static let name = "SiteListAmong"
 
     package static let sql = """
-        SELECT site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag
+        SELECT site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag,
+            archive_time, delete_time, purge_time
         FROM trellis.site
         WHERE tenant_id = $1 AND site_id = ANY ($2::uuid[]) AND site_id > $3
+            AND ($4 OR delete_time IS NULL) AND ($5 OR archive_time IS NULL)
         ORDER BY site_id
-        LIMIT $4
+        LIMIT $6
         """
 
     package static let isReadOnly = true
@@ -164,14 +227,18 @@ package struct SiteListAmong: Statement {
     package var tenantID: UUID
     package var sites: [UUID]
     package var after: UUID
+    package var showDeleted: Bool
+    package var showArchived: Bool
     package var count: Int64
 
     package init(
-        tenantID: UUID, sites: [UUID], after: UUID, count: Int64
+        tenantID: UUID, sites: [UUID], after: UUID, showDeleted: Bool, showArchived: Bool, count: Int64
     ) {
         self.tenantID = tenantID
         self.sites = sites
         self.after = after
+        self.showDeleted = showDeleted
+        self.showArchived = showArchived
         self.count = count
     }
 
@@ -179,6 +246,8 @@ package struct SiteListAmong: Statement {
         parameters.add(tenantID)
         parameters.add(sites)
         parameters.add(after)
+        parameters.add(showDeleted)
+        parameters.add(showArchived)
         parameters.add(count)
     }
 
@@ -196,7 +265,8 @@ package struct SiteUpdate: Statement {
         SET display_name = $1, display_name_key = $2, description = $3,
             time_zone = $4, version = version + 1, update_time = clock_timestamp()
         WHERE tenant_id = $5 AND site_id = $6
-        RETURNING site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag
+        RETURNING site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag,
+            archive_time, delete_time, purge_time
         """
 
     package var displayName: String
@@ -231,6 +301,228 @@ package struct SiteUpdate: Statement {
     }
 }
 
+/// `SiteArchive` of site.sql.
+package struct SiteArchive: Statement {
+    package static let name = "SiteArchive"
+
+    package static let sql = """
+        UPDATE trellis.site
+        SET archive_time = now(), version = version + 1, update_time = clock_timestamp()
+        WHERE tenant_id = $1 AND site_id = $2
+        RETURNING site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag,
+            archive_time, delete_time, purge_time
+        """
+
+    package var tenantID: UUID
+    package var siteID: UUID
+
+    package init(
+        tenantID: UUID, siteID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.siteID = siteID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(siteID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Site? {
+        try result.first(readSite)
+    }
+}
+
+/// `SiteUnarchive` of site.sql.
+package struct SiteUnarchive: Statement {
+    package static let name = "SiteUnarchive"
+
+    package static let sql = """
+        UPDATE trellis.site
+        SET archive_time = NULL, version = version + 1, update_time = clock_timestamp()
+        WHERE tenant_id = $1 AND site_id = $2
+        RETURNING site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag,
+            archive_time, delete_time, purge_time
+        """
+
+    package var tenantID: UUID
+    package var siteID: UUID
+
+    package init(
+        tenantID: UUID, siteID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.siteID = siteID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(siteID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Site? {
+        try result.first(readSite)
+    }
+}
+
+/// It can be restored until purge_time.
+package struct SiteDelete: Statement {
+    package static let name = "SiteDelete"
+
+    package static let sql = """
+        UPDATE trellis.site
+        SET delete_time = now(), purge_time = now() + interval '30 days', version = version + 1, update_time = clock_timestamp()
+        WHERE tenant_id = $1 AND site_id = $2
+        RETURNING site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag,
+            archive_time, delete_time, purge_time
+        """
+
+    package var tenantID: UUID
+    package var siteID: UUID
+
+    package init(
+        tenantID: UUID, siteID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.siteID = siteID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(siteID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Site? {
+        try result.first(readSite)
+    }
+}
+
+/// `SiteUndelete` of site.sql.
+package struct SiteUndelete: Statement {
+    package static let name = "SiteUndelete"
+
+    package static let sql = """
+        UPDATE trellis.site
+        SET delete_time = NULL, purge_time = NULL, version = version + 1, update_time = clock_timestamp()
+        WHERE tenant_id = $1 AND site_id = $2
+        RETURNING site_id AS id, display_name, description, time_zone, create_time, update_time, version::text AS etag,
+            archive_time, delete_time, purge_time
+        """
+
+    package var tenantID: UUID
+    package var siteID: UUID
+
+    package init(
+        tenantID: UUID, siteID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.siteID = siteID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(siteID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Site? {
+        try result.first(readSite)
+    }
+}
+
+/// Those that would be left.
+package struct OtherSitesCount: Statement {
+    package static let name = "OtherSitesCount"
+
+    package static let sql = """
+        SELECT count(*) AS count
+        FROM trellis.site
+        WHERE tenant_id = $1 AND site_id <> $2 AND delete_time IS NULL
+        """
+
+    package static let isReadOnly = true
+
+    package var tenantID: UUID
+    package var siteID: UUID
+
+    package init(
+        tenantID: UUID, siteID: UUID
+    ) {
+        self.tenantID = tenantID
+        self.siteID = siteID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+        parameters.add(siteID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> OtherSitesCountRow? {
+        try result.first(readOtherSitesCountRow)
+    }
+}
+
+/// Of all tenants, as the platform's role: which have sites whose time to be restored is over.
+package struct TenantsWithSitesToPurge: Statement {
+    package static let name = "TenantsWithSitesToPurge"
+
+    package static let sql = """
+        SELECT DISTINCT tenant_id
+        FROM trellis.site
+        WHERE purge_time <= now()
+        LIMIT $1
+        """
+
+    package static let isReadOnly = true
+
+    package var count: Int64
+
+    package init(
+        count: Int64
+    ) {
+        self.count = count
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(count)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [TenantsWithSitesToPurgeRow] {
+        try result.rows(readTenantsWithSitesToPurgeRow)
+    }
+}
+
+/// Removes a tenant's sites whose time to be restored is over, and what was held on them.
+package struct SitesPurge: Statement {
+    package static let name = "SitesPurge"
+
+    package static let sql = """
+        WITH gone AS (
+            DELETE FROM trellis.site
+            WHERE tenant_id = $1 AND purge_time <= now()
+            RETURNING site_id
+        )
+        DELETE FROM trellis.role_binding
+        USING gone
+        WHERE tenant_id = $1 AND role_binding.site_id = gone.site_id
+        """
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
 private func readSite(_ row: Row) throws(PostgresError) -> Site {
     Site(
         id: try row.uuid(0).text,
@@ -239,5 +531,18 @@ private func readSite(_ row: Row) throws(PostgresError) -> Site {
         timeZone: try row.text(3),
         createTime: Timestamp(try row.timestamp(4)),
         updateTime: Timestamp(try row.timestamp(5)),
-        etag: (try row.optionalText(6)) ?? "")
+        etag: (try row.optionalText(6)) ?? "",
+        archiveTime: (try row.optionalTimestamp(7)).map { Timestamp($0) },
+        deleteTime: (try row.optionalTimestamp(8)).map { Timestamp($0) },
+        purgeTime: (try row.optionalTimestamp(9)).map { Timestamp($0) })
+}
+
+private func readOtherSitesCountRow(_ row: Row) throws(PostgresError) -> OtherSitesCountRow {
+    OtherSitesCountRow(
+        count: try row.int64(0))
+}
+
+private func readTenantsWithSitesToPurgeRow(_ row: Row) throws(PostgresError) -> TenantsWithSitesToPurgeRow {
+    TenantsWithSitesToPurgeRow(
+        tenantID: try row.uuid(0))
 }

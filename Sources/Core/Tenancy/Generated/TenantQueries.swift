@@ -5,28 +5,67 @@ package import Postgres
 package import Primitives
 package import TrellisAPI
 
+/// A row of `TenantReferencesPurge`.
+package struct TenantReferencesPurgeRow: Sendable, Equatable {
+    package var removed: Int64
+
+    package init(removed: Int64) {
+        self.removed = removed
+    }
+}
+
+/// A row of `TenantsToPurge`.
+package struct TenantsToPurgeRow: Sendable, Equatable {
+    package var tenantID: UUID
+
+    package init(tenantID: UUID) {
+        self.tenantID = tenantID
+    }
+}
+
+/// A row of `TenantsToSweep`.
+package struct TenantsToSweepRow: Sendable, Equatable {
+    package var tenantID: UUID
+
+    package init(tenantID: UUID) {
+        self.tenantID = tenantID
+    }
+}
+
+/// A row of `TenantRowsPurge`.
+package struct TenantRowsPurgeRow: Sendable, Equatable {
+    package var removed: Int64
+
+    package init(removed: Int64) {
+        self.removed = removed
+    }
+}
+
 /// `TenantInsert` of tenant.sql.
 package struct TenantInsert: Statement {
     package static let name = "TenantInsert"
 
     package static let sql = """
-        INSERT INTO trellis.tenant (tenant_id, slug, display_name, industry)
-        VALUES ($1, $2, $3, $4)
-        RETURNING tenant_id AS id, slug, display_name, industry, create_time
+        INSERT INTO trellis.tenant (tenant_id, slug, display_name, industry, plan)
+        VALUES ($1, $2, $3, $4, $5)
+        RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
+            suspend_time, delete_time, purge_time, version::text AS etag
         """
 
     package var tenantID: UUID
     package var slug: String
     package var displayName: String
     package var industry: String
+    package var plan: String
 
     package init(
-        tenantID: UUID, slug: String, displayName: String, industry: String
+        tenantID: UUID, slug: String, displayName: String, industry: String, plan: String
     ) {
         self.tenantID = tenantID
         self.slug = slug
         self.displayName = displayName
         self.industry = industry
+        self.plan = plan
     }
 
     package func bind(_ parameters: inout Parameters) {
@@ -34,6 +73,7 @@ package struct TenantInsert: Statement {
         parameters.add(slug)
         parameters.add(displayName)
         parameters.add(industry)
+        parameters.add(plan)
     }
 
     package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Tenant? {
@@ -75,7 +115,8 @@ package struct TenantGet: Statement {
     package static let name = "TenantGet"
 
     package static let sql = """
-        SELECT tenant_id AS id, slug, display_name, industry, create_time
+        SELECT tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
+            suspend_time, delete_time, purge_time, version::text AS etag
         FROM trellis.tenant
         WHERE tenant_id = $1
         """
@@ -99,37 +140,432 @@ package struct TenantGet: Statement {
     }
 }
 
-/// `TenantList` of tenant.sql.
+/// Those in one state; with state 0, those that are not deleted, or, with show_deleted, all.
 package struct TenantList: Statement {
     package static let name = "TenantList"
 
     package static let sql = """
-        SELECT tenant_id AS id, slug, display_name, industry, create_time
+        SELECT tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
+            suspend_time, delete_time, purge_time, version::text AS etag
         FROM trellis.tenant
         WHERE tenant_id > $1
+            AND CASE WHEN $2::smallint = 0 THEN $3::boolean OR state < 3 ELSE state = $2::smallint END
         ORDER BY tenant_id
-        LIMIT $2
+        LIMIT $4
         """
 
     package static let isReadOnly = true
 
     package var after: UUID
+    package var state: Int16
+    package var showDeleted: Bool
     package var count: Int64
 
     package init(
-        after: UUID, count: Int64
+        after: UUID, state: Int16, showDeleted: Bool, count: Int64
     ) {
         self.after = after
+        self.state = state
+        self.showDeleted = showDeleted
         self.count = count
     }
 
     package func bind(_ parameters: inout Parameters) {
         parameters.add(after)
+        parameters.add(state)
+        parameters.add(showDeleted)
         parameters.add(count)
     }
 
     package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [Tenant] {
         try result.rows(readTenant)
+    }
+}
+
+/// The same, held until the transaction ends.
+package struct TenantLock: Statement {
+    package static let name = "TenantLock"
+
+    package static let sql = """
+        SELECT tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
+            suspend_time, delete_time, purge_time, version::text AS etag
+        FROM trellis.tenant
+        WHERE tenant_id = $1
+        FOR NO KEY UPDATE
+        """
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Tenant? {
+        try result.first(readTenant)
+    }
+}
+
+/// `TenantUpdate` of tenant.sql.
+package struct TenantUpdate: Statement {
+    package static let name = "TenantUpdate"
+
+    package static let sql = """
+        UPDATE trellis.tenant
+        SET display_name = $1, industry = $2, settings_json = $3, version = version + 1,
+            update_time = clock_timestamp()
+        WHERE tenant_id = $4
+        RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
+            suspend_time, delete_time, purge_time, version::text AS etag
+        """
+
+    package var displayName: String
+    package var industry: String
+    package var settingsJSON: String
+    package var tenantID: UUID
+
+    package init(
+        displayName: String, industry: String, settingsJSON: String, tenantID: UUID
+    ) {
+        self.displayName = displayName
+        self.industry = industry
+        self.settingsJSON = settingsJSON
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(displayName)
+        parameters.add(industry)
+        parameters.add(settingsJSON)
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Tenant? {
+        try result.first(readTenant)
+    }
+}
+
+/// `TenantSetPlan` of tenant.sql.
+package struct TenantSetPlan: Statement {
+    package static let name = "TenantSetPlan"
+
+    package static let sql = """
+        UPDATE trellis.tenant
+        SET plan = $1, version = version + 1, update_time = clock_timestamp()
+        WHERE tenant_id = $2
+        RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
+            suspend_time, delete_time, purge_time, version::text AS etag
+        """
+
+    package var plan: String
+    package var tenantID: UUID
+
+    package init(
+        plan: String, tenantID: UUID
+    ) {
+        self.plan = plan
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(plan)
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Tenant? {
+        try result.first(readTenant)
+    }
+}
+
+/// `TenantSuspend` of tenant.sql.
+package struct TenantSuspend: Statement {
+    package static let name = "TenantSuspend"
+
+    package static let sql = """
+        UPDATE trellis.tenant
+        SET state = 2, suspend_time = now(), version = version + 1, update_time = clock_timestamp()
+        WHERE tenant_id = $1
+        RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
+            suspend_time, delete_time, purge_time, version::text AS etag
+        """
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Tenant? {
+        try result.first(readTenant)
+    }
+}
+
+/// `TenantResume` of tenant.sql.
+package struct TenantResume: Statement {
+    package static let name = "TenantResume"
+
+    package static let sql = """
+        UPDATE trellis.tenant
+        SET state = 1, suspend_time = NULL, version = version + 1, update_time = clock_timestamp()
+        WHERE tenant_id = $1
+        RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
+            suspend_time, delete_time, purge_time, version::text AS etag
+        """
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Tenant? {
+        try result.first(readTenant)
+    }
+}
+
+/// It can be restored until purge_time.
+package struct TenantDelete: Statement {
+    package static let name = "TenantDelete"
+
+    package static let sql = """
+        UPDATE trellis.tenant
+        SET state = 3, delete_time = now(), purge_time = now() + interval '30 days', version = version + 1,
+            update_time = clock_timestamp()
+        WHERE tenant_id = $1
+        RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
+            suspend_time, delete_time, purge_time, version::text AS etag
+        """
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Tenant? {
+        try result.first(readTenant)
+    }
+}
+
+/// A tenant that was suspended when it was deleted is suspended again.
+package struct TenantUndelete: Statement {
+    package static let name = "TenantUndelete"
+
+    package static let sql = """
+        UPDATE trellis.tenant
+        SET state = CASE WHEN suspend_time IS NULL THEN 1 ELSE 2 END, delete_time = NULL, purge_time = NULL,
+            version = version + 1, update_time = clock_timestamp()
+        WHERE tenant_id = $1
+        RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
+            suspend_time, delete_time, purge_time, version::text AS etag
+        """
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Tenant? {
+        try result.first(readTenant)
+    }
+}
+
+/// What is left of it: that it was, under which short name, and when it ended.
+package struct TenantPurge: Statement {
+    package static let name = "TenantPurge"
+
+    package static let sql = """
+        UPDATE trellis.tenant
+        SET state = 4, display_name = '', industry = '', settings_json = '{}', purge_time = now(), version = version + 1,
+            update_time = clock_timestamp()
+        WHERE tenant_id = $1
+        RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
+            suspend_time, delete_time, purge_time, version::text AS etag
+        """
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Tenant? {
+        try result.first(readTenant)
+    }
+}
+
+/// What the platform keeps of it: from then on its short name can be taken again, and nobody is a member any more.
+package struct TenantReferencesPurge: Statement {
+    package static let name = "TenantReferencesPurge"
+
+    package static let sql = """
+        SELECT trellis.purge_tenant_references($1::uuid) AS removed
+        """
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> TenantReferencesPurgeRow? {
+        try result.first(readTenantReferencesPurgeRow)
+    }
+}
+
+/// Those whose time to be restored is over.
+package struct TenantsToPurge: Statement {
+    package static let name = "TenantsToPurge"
+
+    package static let sql = """
+        SELECT tenant_id
+        FROM trellis.tenant
+        WHERE state = 3 AND purge_time <= now()
+        ORDER BY tenant_id
+        LIMIT $1
+        """
+
+    package static let isReadOnly = true
+
+    package var count: Int64
+
+    package init(
+        count: Int64
+    ) {
+        self.count = count
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(count)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [TenantsToPurgeRow] {
+        try result.rows(readTenantsToPurgeRow)
+    }
+}
+
+/// Those that were purged and may have rows left.
+package struct TenantsToSweep: Statement {
+    package static let name = "TenantsToSweep"
+
+    package static let sql = """
+        SELECT tenant_id
+        FROM trellis.tenant
+        WHERE state = 4 AND sweep_time IS NULL
+        ORDER BY tenant_id
+        LIMIT $1
+        """
+
+    package static let isReadOnly = true
+
+    package var count: Int64
+
+    package init(
+        count: Int64
+    ) {
+        self.count = count
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(count)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [TenantsToSweepRow] {
+        try result.rows(readTenantsToSweepRow)
+    }
+}
+
+/// As the tenant itself, whose rows these are: none other can be reached.
+package struct TenantRowsPurge: Statement {
+    package static let name = "TenantRowsPurge"
+
+    package static let sql = """
+        SELECT trellis.purge_tenant_rows($1::bigint) AS removed
+        """
+
+    package var count: Int64
+
+    package init(
+        count: Int64
+    ) {
+        self.count = count
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(count)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> TenantRowsPurgeRow? {
+        try result.first(readTenantRowsPurgeRow)
+    }
+}
+
+/// `TenantSwept` of tenant.sql.
+package struct TenantSwept: Statement {
+    package static let name = "TenantSwept"
+
+    package static let sql = """
+        UPDATE trellis.tenant
+        SET sweep_time = clock_timestamp()
+        WHERE tenant_id = $1 AND state = 4
+        """
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
     }
 }
 
@@ -139,5 +575,33 @@ private func readTenant(_ row: Row) throws(PostgresError) -> Tenant {
         slug: try row.text(1),
         displayName: try row.text(2),
         industry: try row.text(3),
-        createTime: Timestamp(try row.timestamp(4)))
+        createTime: Timestamp(try row.timestamp(4)),
+        plan: try row.text(5),
+        state: Tenant.State(rawValue: Int32(try row.int16(6))),
+        settingsJSON: try row.text(7),
+        updateTime: Timestamp(try row.timestamp(8)),
+        suspendTime: (try row.optionalTimestamp(9)).map { Timestamp($0) },
+        deleteTime: (try row.optionalTimestamp(10)).map { Timestamp($0) },
+        purgeTime: (try row.optionalTimestamp(11)).map { Timestamp($0) },
+        etag: (try row.optionalText(12)) ?? "")
+}
+
+private func readTenantReferencesPurgeRow(_ row: Row) throws(PostgresError) -> TenantReferencesPurgeRow {
+    TenantReferencesPurgeRow(
+        removed: try row.int64(0))
+}
+
+private func readTenantsToPurgeRow(_ row: Row) throws(PostgresError) -> TenantsToPurgeRow {
+    TenantsToPurgeRow(
+        tenantID: try row.uuid(0))
+}
+
+private func readTenantsToSweepRow(_ row: Row) throws(PostgresError) -> TenantsToSweepRow {
+    TenantsToSweepRow(
+        tenantID: try row.uuid(0))
+}
+
+private func readTenantRowsPurgeRow(_ row: Row) throws(PostgresError) -> TenantRowsPurgeRow {
+    TenantRowsPurgeRow(
+        removed: try row.int64(0))
 }

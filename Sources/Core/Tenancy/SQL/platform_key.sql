@@ -1,7 +1,9 @@
 -- The platform's own credentials; only the platform role may read them.
 
 -- name: PlatformKeyCredential :one
-SELECT secret_hash
+SELECT secret_hash, coalesce((
+    SELECT epoch FROM trellis.access_epoch WHERE tenant_id = '00000000-0000-0000-0000-000000000000'
+), 0) AS epoch
 FROM trellis.platform_key
 WHERE platform_key_id = @platform_key_id AND revoke_time IS NULL;
 

@@ -67,6 +67,60 @@ void   trellis__tenancy__v1__list_tenants_response__init
   static const Trellis__Tenancy__V1__ListTenantsResponse init_value = TRELLIS__TENANCY__V1__LIST_TENANTS_RESPONSE__INIT;
   *message = init_value;
 }
+void   trellis__tenancy__v1__update_tenant_request__init
+                     (Trellis__Tenancy__V1__UpdateTenantRequest         *message)
+{
+  static const Trellis__Tenancy__V1__UpdateTenantRequest init_value = TRELLIS__TENANCY__V1__UPDATE_TENANT_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__set_tenant_plan_request__init
+                     (Trellis__Tenancy__V1__SetTenantPlanRequest         *message)
+{
+  static const Trellis__Tenancy__V1__SetTenantPlanRequest init_value = TRELLIS__TENANCY__V1__SET_TENANT_PLAN_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__suspend_tenant_request__init
+                     (Trellis__Tenancy__V1__SuspendTenantRequest         *message)
+{
+  static const Trellis__Tenancy__V1__SuspendTenantRequest init_value = TRELLIS__TENANCY__V1__SUSPEND_TENANT_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__resume_tenant_request__init
+                     (Trellis__Tenancy__V1__ResumeTenantRequest         *message)
+{
+  static const Trellis__Tenancy__V1__ResumeTenantRequest init_value = TRELLIS__TENANCY__V1__RESUME_TENANT_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__delete_tenant_request__init
+                     (Trellis__Tenancy__V1__DeleteTenantRequest         *message)
+{
+  static const Trellis__Tenancy__V1__DeleteTenantRequest init_value = TRELLIS__TENANCY__V1__DELETE_TENANT_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__undelete_tenant_request__init
+                     (Trellis__Tenancy__V1__UndeleteTenantRequest         *message)
+{
+  static const Trellis__Tenancy__V1__UndeleteTenantRequest init_value = TRELLIS__TENANCY__V1__UNDELETE_TENANT_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__purge_tenant_request__init
+                     (Trellis__Tenancy__V1__PurgeTenantRequest         *message)
+{
+  static const Trellis__Tenancy__V1__PurgeTenantRequest init_value = TRELLIS__TENANCY__V1__PURGE_TENANT_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__get_own_tenant_request__init
+                     (Trellis__Tenancy__V1__GetOwnTenantRequest         *message)
+{
+  static const Trellis__Tenancy__V1__GetOwnTenantRequest init_value = TRELLIS__TENANCY__V1__GET_OWN_TENANT_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__update_own_tenant_request__init
+                     (Trellis__Tenancy__V1__UpdateOwnTenantRequest         *message)
+{
+  static const Trellis__Tenancy__V1__UpdateOwnTenantRequest init_value = TRELLIS__TENANCY__V1__UPDATE_OWN_TENANT_REQUEST__INIT;
+  *message = init_value;
+}
 void   trellis__tenancy__v1__issue_tenant_key_request__init
                      (Trellis__Tenancy__V1__IssueTenantKeyRequest         *message)
 {
@@ -101,6 +155,30 @@ void   trellis__tenancy__v1__update_site_request__init
                      (Trellis__Tenancy__V1__UpdateSiteRequest         *message)
 {
   static const Trellis__Tenancy__V1__UpdateSiteRequest init_value = TRELLIS__TENANCY__V1__UPDATE_SITE_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__archive_site_request__init
+                     (Trellis__Tenancy__V1__ArchiveSiteRequest         *message)
+{
+  static const Trellis__Tenancy__V1__ArchiveSiteRequest init_value = TRELLIS__TENANCY__V1__ARCHIVE_SITE_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__unarchive_site_request__init
+                     (Trellis__Tenancy__V1__UnarchiveSiteRequest         *message)
+{
+  static const Trellis__Tenancy__V1__UnarchiveSiteRequest init_value = TRELLIS__TENANCY__V1__UNARCHIVE_SITE_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__delete_site_request__init
+                     (Trellis__Tenancy__V1__DeleteSiteRequest         *message)
+{
+  static const Trellis__Tenancy__V1__DeleteSiteRequest init_value = TRELLIS__TENANCY__V1__DELETE_SITE_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__undelete_site_request__init
+                     (Trellis__Tenancy__V1__UndeleteSiteRequest         *message)
+{
+  static const Trellis__Tenancy__V1__UndeleteSiteRequest init_value = TRELLIS__TENANCY__V1__UNDELETE_SITE_REQUEST__INIT;
   *message = init_value;
 }
 void   trellis__tenancy__v1__create_user_request__init
@@ -187,6 +265,12 @@ void   trellis__tenancy__v1__create_api_key_request__init
   static const Trellis__Tenancy__V1__CreateApiKeyRequest init_value = TRELLIS__TENANCY__V1__CREATE_API_KEY_REQUEST__INIT;
   *message = init_value;
 }
+void   trellis__tenancy__v1__rotate_api_key_request__init
+                     (Trellis__Tenancy__V1__RotateApiKeyRequest         *message)
+{
+  static const Trellis__Tenancy__V1__RotateApiKeyRequest init_value = TRELLIS__TENANCY__V1__ROTATE_API_KEY_REQUEST__INIT;
+  *message = init_value;
+}
 void   trellis__tenancy__v1__list_api_keys_request__init
                      (Trellis__Tenancy__V1__ListApiKeysRequest         *message)
 {
@@ -217,7 +301,41 @@ void   trellis__tenancy__v1__who_am_iresponse__init
   static const Trellis__Tenancy__V1__WhoAmIResponse init_value = TRELLIS__TENANCY__V1__WHO_AM_IRESPONSE__INIT;
   *message = init_value;
 }
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__tenant__field_descriptors[5] =
+static const ProtobufCEnumValue trellis__tenancy__v1__tenant__state__enum_values_by_number[5] =
+{
+  { "STATE_UNSPECIFIED", "TRELLIS__TENANCY__V1__TENANT__STATE__STATE_UNSPECIFIED", 0 },
+  { "STATE_ACTIVE", "TRELLIS__TENANCY__V1__TENANT__STATE__STATE_ACTIVE", 1 },
+  { "STATE_SUSPENDED", "TRELLIS__TENANCY__V1__TENANT__STATE__STATE_SUSPENDED", 2 },
+  { "STATE_DELETED", "TRELLIS__TENANCY__V1__TENANT__STATE__STATE_DELETED", 3 },
+  { "STATE_PURGED", "TRELLIS__TENANCY__V1__TENANT__STATE__STATE_PURGED", 4 },
+};
+static const ProtobufCIntRange trellis__tenancy__v1__tenant__state__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex trellis__tenancy__v1__tenant__state__enum_values_by_name[5] =
+{
+  { "STATE_ACTIVE", 1 },
+  { "STATE_DELETED", 3 },
+  { "STATE_PURGED", 4 },
+  { "STATE_SUSPENDED", 2 },
+  { "STATE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor trellis__tenancy__v1__tenant__state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.Tenant.State",
+  "State",
+  "Trellis__Tenancy__V1__Tenant__State",
+  "trellis.tenancy.v1",
+  5,
+  trellis__tenancy__v1__tenant__state__enum_values_by_number,
+  5,
+  trellis__tenancy__v1__tenant__state__enum_values_by_name,
+  1,
+  trellis__tenancy__v1__tenant__state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__tenant__field_descriptors[13] =
 {
   {
     "id",
@@ -279,18 +397,122 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__tenant__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "plan",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Tenant, plan),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Tenant, state),
+    &trellis__tenancy__v1__tenant__state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "settings_json",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Tenant, settings_json),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "update_time",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Tenant, update_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "suspend_time",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Tenant, suspend_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "delete_time",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Tenant, delete_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "purge_time",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Tenant, purge_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "etag",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Tenant, etag),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trellis__tenancy__v1__tenant__field_indices_by_name[] = {
   4,   /* field[4] = create_time */
+  10,   /* field[10] = delete_time */
   2,   /* field[2] = display_name */
+  12,   /* field[12] = etag */
   0,   /* field[0] = id */
   3,   /* field[3] = industry */
+  5,   /* field[5] = plan */
+  11,   /* field[11] = purge_time */
+  7,   /* field[7] = settings_json */
   1,   /* field[1] = slug */
+  6,   /* field[6] = state */
+  9,   /* field[9] = suspend_time */
+  8,   /* field[8] = update_time */
 };
 static const ProtobufCIntRange trellis__tenancy__v1__tenant__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__tenant__descriptor =
 {
@@ -300,14 +522,14 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__tenant__descriptor =
   "Trellis__Tenancy__V1__Tenant",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__Tenant),
-  5,
+  13,
   trellis__tenancy__v1__tenant__field_descriptors,
   trellis__tenancy__v1__tenant__field_indices_by_name,
   1,  trellis__tenancy__v1__tenant__number_ranges,
   (ProtobufCMessageInit) trellis__tenancy__v1__tenant__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__site__field_descriptors[7] =
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__site__field_descriptors[10] =
 {
   {
     "id",
@@ -393,20 +615,59 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__site__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "archive_time",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Site, archive_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "delete_time",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Site, delete_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "purge_time",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Site, purge_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trellis__tenancy__v1__site__field_indices_by_name[] = {
+  7,   /* field[7] = archive_time */
   4,   /* field[4] = create_time */
+  8,   /* field[8] = delete_time */
   2,   /* field[2] = description */
   1,   /* field[1] = display_name */
   6,   /* field[6] = etag */
   0,   /* field[0] = id */
+  9,   /* field[9] = purge_time */
   3,   /* field[3] = time_zone */
   5,   /* field[5] = update_time */
 };
 static const ProtobufCIntRange trellis__tenancy__v1__site__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__site__descriptor =
 {
@@ -416,7 +677,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__site__descriptor =
   "Trellis__Tenancy__V1__Site",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__Site),
-  7,
+  10,
   trellis__tenancy__v1__site__field_descriptors,
   trellis__tenancy__v1__site__field_indices_by_name,
   1,  trellis__tenancy__v1__site__number_ranges,
@@ -840,7 +1101,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__role_grant__descriptor =
   (ProtobufCMessageInit) trellis__tenancy__v1__role_grant__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__api_key__field_descriptors[9] =
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__api_key__field_descriptors[12] =
 {
   {
     "id",
@@ -950,22 +1211,61 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__api_key__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "site_ids",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Trellis__Tenancy__V1__ApiKey, n_site_ids),
+    offsetof(Trellis__Tenancy__V1__ApiKey, site_ids),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_use_time",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ApiKey, last_use_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "previous_secret_expire_time",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ApiKey, previous_secret_expire_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trellis__tenancy__v1__api_key__field_indices_by_name[] = {
   6,   /* field[6] = create_time */
   1,   /* field[1] = display_name */
   7,   /* field[7] = expire_time */
   0,   /* field[0] = id */
+  10,   /* field[10] = last_use_time */
   4,   /* field[4] = obfuscated_secret */
   2,   /* field[2] = permissions */
+  11,   /* field[11] = previous_secret_expire_time */
   8,   /* field[8] = revoke_time */
   5,   /* field[5] = secret */
+  9,   /* field[9] = site_ids */
   3,   /* field[3] = user_id */
 };
 static const ProtobufCIntRange trellis__tenancy__v1__api_key__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__api_key__descriptor =
 {
@@ -975,14 +1275,14 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__api_key__descriptor =
   "Trellis__Tenancy__V1__ApiKey",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__ApiKey),
-  9,
+  12,
   trellis__tenancy__v1__api_key__field_descriptors,
   trellis__tenancy__v1__api_key__field_indices_by_name,
   1,  trellis__tenancy__v1__api_key__number_ranges,
   (ProtobufCMessageInit) trellis__tenancy__v1__api_key__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__create_tenant_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__create_tenant_request__field_descriptors[5] =
 {
   {
     "slug",
@@ -1021,6 +1321,18 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__create_tenant_reques
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "plan",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__CreateTenantRequest, plan),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "request_id",
     15,
     PROTOBUF_C_LABEL_NONE,
@@ -1036,14 +1348,15 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__create_tenant_reques
 static const unsigned trellis__tenancy__v1__create_tenant_request__field_indices_by_name[] = {
   1,   /* field[1] = display_name */
   2,   /* field[2] = industry */
-  3,   /* field[3] = request_id */
+  3,   /* field[3] = plan */
+  4,   /* field[4] = request_id */
   0,   /* field[0] = slug */
 };
 static const ProtobufCIntRange trellis__tenancy__v1__create_tenant_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 15, 3 },
-  { 0, 4 }
+  { 15, 4 },
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__create_tenant_request__descriptor =
 {
@@ -1053,7 +1366,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__create_tenant_request__de
   "Trellis__Tenancy__V1__CreateTenantRequest",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__CreateTenantRequest),
-  4,
+  5,
   trellis__tenancy__v1__create_tenant_request__field_descriptors,
   trellis__tenancy__v1__create_tenant_request__field_indices_by_name,
   2,  trellis__tenancy__v1__create_tenant_request__number_ranges,
@@ -1098,8 +1411,32 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__get_tenant_request__descr
   (ProtobufCMessageInit) trellis__tenancy__v1__get_tenant_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__list_tenants_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__list_tenants_request__field_descriptors[4] =
 {
+  {
+    "state",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ListTenantsRequest, state),
+    &trellis__tenancy__v1__tenant__state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "show_deleted",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ListTenantsRequest, show_deleted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
   {
     "page_size",
     13,
@@ -1126,13 +1463,16 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__list_tenants_request
   },
 };
 static const unsigned trellis__tenancy__v1__list_tenants_request__field_indices_by_name[] = {
-  0,   /* field[0] = page_size */
-  1,   /* field[1] = page_token */
+  2,   /* field[2] = page_size */
+  3,   /* field[3] = page_token */
+  1,   /* field[1] = show_deleted */
+  0,   /* field[0] = state */
 };
-static const ProtobufCIntRange trellis__tenancy__v1__list_tenants_request__number_ranges[1 + 1] =
+static const ProtobufCIntRange trellis__tenancy__v1__list_tenants_request__number_ranges[2 + 1] =
 {
-  { 13, 0 },
-  { 0, 2 }
+  { 1, 0 },
+  { 13, 2 },
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__list_tenants_request__descriptor =
 {
@@ -1142,10 +1482,10 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__list_tenants_request__des
   "Trellis__Tenancy__V1__ListTenantsRequest",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__ListTenantsRequest),
-  2,
+  4,
   trellis__tenancy__v1__list_tenants_request__field_descriptors,
   trellis__tenancy__v1__list_tenants_request__field_indices_by_name,
-  1,  trellis__tenancy__v1__list_tenants_request__number_ranges,
+  2,  trellis__tenancy__v1__list_tenants_request__number_ranges,
   (ProtobufCMessageInit) trellis__tenancy__v1__list_tenants_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1198,6 +1538,627 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__list_tenants_response__de
   trellis__tenancy__v1__list_tenants_response__field_indices_by_name,
   1,  trellis__tenancy__v1__list_tenants_response__number_ranges,
   (ProtobufCMessageInit) trellis__tenancy__v1__list_tenants_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__update_tenant_request__field_descriptors[7] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateTenantRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "display_name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateTenantRequest, display_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "industry",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateTenantRequest, industry),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "settings_json",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateTenantRequest, settings_json),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "etag",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateTenantRequest, etag),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "update_mask",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateTenantRequest, update_mask),
+    &google__protobuf__field_mask__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateTenantRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__update_tenant_request__field_indices_by_name[] = {
+  1,   /* field[1] = display_name */
+  4,   /* field[4] = etag */
+  0,   /* field[0] = id */
+  2,   /* field[2] = industry */
+  6,   /* field[6] = request_id */
+  3,   /* field[3] = settings_json */
+  5,   /* field[5] = update_mask */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__update_tenant_request__number_ranges[3 + 1] =
+{
+  { 1, 0 },
+  { 11, 4 },
+  { 15, 6 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__update_tenant_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.UpdateTenantRequest",
+  "UpdateTenantRequest",
+  "Trellis__Tenancy__V1__UpdateTenantRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__UpdateTenantRequest),
+  7,
+  trellis__tenancy__v1__update_tenant_request__field_descriptors,
+  trellis__tenancy__v1__update_tenant_request__field_indices_by_name,
+  3,  trellis__tenancy__v1__update_tenant_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__update_tenant_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__set_tenant_plan_request__field_descriptors[4] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__SetTenantPlanRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "plan",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__SetTenantPlanRequest, plan),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "etag",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__SetTenantPlanRequest, etag),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__SetTenantPlanRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__set_tenant_plan_request__field_indices_by_name[] = {
+  2,   /* field[2] = etag */
+  0,   /* field[0] = id */
+  1,   /* field[1] = plan */
+  3,   /* field[3] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__set_tenant_plan_request__number_ranges[3 + 1] =
+{
+  { 1, 0 },
+  { 11, 2 },
+  { 15, 3 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__set_tenant_plan_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.SetTenantPlanRequest",
+  "SetTenantPlanRequest",
+  "Trellis__Tenancy__V1__SetTenantPlanRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__SetTenantPlanRequest),
+  4,
+  trellis__tenancy__v1__set_tenant_plan_request__field_descriptors,
+  trellis__tenancy__v1__set_tenant_plan_request__field_indices_by_name,
+  3,  trellis__tenancy__v1__set_tenant_plan_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__set_tenant_plan_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__suspend_tenant_request__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__SuspendTenantRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__SuspendTenantRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__suspend_tenant_request__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__suspend_tenant_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 15, 1 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__suspend_tenant_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.SuspendTenantRequest",
+  "SuspendTenantRequest",
+  "Trellis__Tenancy__V1__SuspendTenantRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__SuspendTenantRequest),
+  2,
+  trellis__tenancy__v1__suspend_tenant_request__field_descriptors,
+  trellis__tenancy__v1__suspend_tenant_request__field_indices_by_name,
+  2,  trellis__tenancy__v1__suspend_tenant_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__suspend_tenant_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__resume_tenant_request__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ResumeTenantRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ResumeTenantRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__resume_tenant_request__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__resume_tenant_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 15, 1 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__resume_tenant_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.ResumeTenantRequest",
+  "ResumeTenantRequest",
+  "Trellis__Tenancy__V1__ResumeTenantRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__ResumeTenantRequest),
+  2,
+  trellis__tenancy__v1__resume_tenant_request__field_descriptors,
+  trellis__tenancy__v1__resume_tenant_request__field_indices_by_name,
+  2,  trellis__tenancy__v1__resume_tenant_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__resume_tenant_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__delete_tenant_request__field_descriptors[3] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__DeleteTenantRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "etag",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__DeleteTenantRequest, etag),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__DeleteTenantRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__delete_tenant_request__field_indices_by_name[] = {
+  1,   /* field[1] = etag */
+  0,   /* field[0] = id */
+  2,   /* field[2] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__delete_tenant_request__number_ranges[3 + 1] =
+{
+  { 1, 0 },
+  { 11, 1 },
+  { 15, 2 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__delete_tenant_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.DeleteTenantRequest",
+  "DeleteTenantRequest",
+  "Trellis__Tenancy__V1__DeleteTenantRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__DeleteTenantRequest),
+  3,
+  trellis__tenancy__v1__delete_tenant_request__field_descriptors,
+  trellis__tenancy__v1__delete_tenant_request__field_indices_by_name,
+  3,  trellis__tenancy__v1__delete_tenant_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__delete_tenant_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__undelete_tenant_request__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UndeleteTenantRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UndeleteTenantRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__undelete_tenant_request__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__undelete_tenant_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 15, 1 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__undelete_tenant_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.UndeleteTenantRequest",
+  "UndeleteTenantRequest",
+  "Trellis__Tenancy__V1__UndeleteTenantRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__UndeleteTenantRequest),
+  2,
+  trellis__tenancy__v1__undelete_tenant_request__field_descriptors,
+  trellis__tenancy__v1__undelete_tenant_request__field_indices_by_name,
+  2,  trellis__tenancy__v1__undelete_tenant_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__undelete_tenant_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__purge_tenant_request__field_descriptors[4] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__PurgeTenantRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "force",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__PurgeTenantRequest, force),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "etag",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__PurgeTenantRequest, etag),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__PurgeTenantRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__purge_tenant_request__field_indices_by_name[] = {
+  2,   /* field[2] = etag */
+  1,   /* field[1] = force */
+  0,   /* field[0] = id */
+  3,   /* field[3] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__purge_tenant_request__number_ranges[3 + 1] =
+{
+  { 1, 0 },
+  { 11, 2 },
+  { 15, 3 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__purge_tenant_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.PurgeTenantRequest",
+  "PurgeTenantRequest",
+  "Trellis__Tenancy__V1__PurgeTenantRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__PurgeTenantRequest),
+  4,
+  trellis__tenancy__v1__purge_tenant_request__field_descriptors,
+  trellis__tenancy__v1__purge_tenant_request__field_indices_by_name,
+  3,  trellis__tenancy__v1__purge_tenant_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__purge_tenant_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define trellis__tenancy__v1__get_own_tenant_request__field_descriptors NULL
+#define trellis__tenancy__v1__get_own_tenant_request__field_indices_by_name NULL
+#define trellis__tenancy__v1__get_own_tenant_request__number_ranges NULL
+const ProtobufCMessageDescriptor trellis__tenancy__v1__get_own_tenant_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.GetOwnTenantRequest",
+  "GetOwnTenantRequest",
+  "Trellis__Tenancy__V1__GetOwnTenantRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__GetOwnTenantRequest),
+  0,
+  trellis__tenancy__v1__get_own_tenant_request__field_descriptors,
+  trellis__tenancy__v1__get_own_tenant_request__field_indices_by_name,
+  0,  trellis__tenancy__v1__get_own_tenant_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__get_own_tenant_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__update_own_tenant_request__field_descriptors[6] =
+{
+  {
+    "display_name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateOwnTenantRequest, display_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "industry",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateOwnTenantRequest, industry),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "settings_json",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateOwnTenantRequest, settings_json),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "etag",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateOwnTenantRequest, etag),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "update_mask",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateOwnTenantRequest, update_mask),
+    &google__protobuf__field_mask__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateOwnTenantRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__update_own_tenant_request__field_indices_by_name[] = {
+  0,   /* field[0] = display_name */
+  3,   /* field[3] = etag */
+  1,   /* field[1] = industry */
+  5,   /* field[5] = request_id */
+  2,   /* field[2] = settings_json */
+  4,   /* field[4] = update_mask */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__update_own_tenant_request__number_ranges[3 + 1] =
+{
+  { 2, 0 },
+  { 11, 3 },
+  { 15, 5 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__update_own_tenant_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.UpdateOwnTenantRequest",
+  "UpdateOwnTenantRequest",
+  "Trellis__Tenancy__V1__UpdateOwnTenantRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__UpdateOwnTenantRequest),
+  6,
+  trellis__tenancy__v1__update_own_tenant_request__field_descriptors,
+  trellis__tenancy__v1__update_own_tenant_request__field_indices_by_name,
+  3,  trellis__tenancy__v1__update_own_tenant_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__update_own_tenant_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor trellis__tenancy__v1__issue_tenant_key_request__field_descriptors[4] =
@@ -1394,8 +2355,32 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__get_site_request__descrip
   (ProtobufCMessageInit) trellis__tenancy__v1__get_site_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__list_sites_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__list_sites_request__field_descriptors[4] =
 {
+  {
+    "show_deleted",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ListSitesRequest, show_deleted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "show_archived",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ListSitesRequest, show_archived),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
   {
     "page_size",
     13,
@@ -1422,13 +2407,16 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__list_sites_request__
   },
 };
 static const unsigned trellis__tenancy__v1__list_sites_request__field_indices_by_name[] = {
-  0,   /* field[0] = page_size */
-  1,   /* field[1] = page_token */
+  2,   /* field[2] = page_size */
+  3,   /* field[3] = page_token */
+  1,   /* field[1] = show_archived */
+  0,   /* field[0] = show_deleted */
 };
-static const ProtobufCIntRange trellis__tenancy__v1__list_sites_request__number_ranges[1 + 1] =
+static const ProtobufCIntRange trellis__tenancy__v1__list_sites_request__number_ranges[2 + 1] =
 {
-  { 13, 0 },
-  { 0, 2 }
+  { 1, 0 },
+  { 13, 2 },
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__list_sites_request__descriptor =
 {
@@ -1438,10 +2426,10 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__list_sites_request__descr
   "Trellis__Tenancy__V1__ListSitesRequest",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__ListSitesRequest),
-  2,
+  4,
   trellis__tenancy__v1__list_sites_request__field_descriptors,
   trellis__tenancy__v1__list_sites_request__field_indices_by_name,
-  1,  trellis__tenancy__v1__list_sites_request__number_ranges,
+  2,  trellis__tenancy__v1__list_sites_request__number_ranges,
   (ProtobufCMessageInit) trellis__tenancy__v1__list_sites_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1612,6 +2600,228 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__update_site_request__desc
   trellis__tenancy__v1__update_site_request__field_indices_by_name,
   3,  trellis__tenancy__v1__update_site_request__number_ranges,
   (ProtobufCMessageInit) trellis__tenancy__v1__update_site_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__archive_site_request__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ArchiveSiteRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ArchiveSiteRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__archive_site_request__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__archive_site_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 15, 1 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__archive_site_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.ArchiveSiteRequest",
+  "ArchiveSiteRequest",
+  "Trellis__Tenancy__V1__ArchiveSiteRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__ArchiveSiteRequest),
+  2,
+  trellis__tenancy__v1__archive_site_request__field_descriptors,
+  trellis__tenancy__v1__archive_site_request__field_indices_by_name,
+  2,  trellis__tenancy__v1__archive_site_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__archive_site_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__unarchive_site_request__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UnarchiveSiteRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UnarchiveSiteRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__unarchive_site_request__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__unarchive_site_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 15, 1 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__unarchive_site_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.UnarchiveSiteRequest",
+  "UnarchiveSiteRequest",
+  "Trellis__Tenancy__V1__UnarchiveSiteRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__UnarchiveSiteRequest),
+  2,
+  trellis__tenancy__v1__unarchive_site_request__field_descriptors,
+  trellis__tenancy__v1__unarchive_site_request__field_indices_by_name,
+  2,  trellis__tenancy__v1__unarchive_site_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__unarchive_site_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__delete_site_request__field_descriptors[3] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__DeleteSiteRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "etag",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__DeleteSiteRequest, etag),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__DeleteSiteRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__delete_site_request__field_indices_by_name[] = {
+  1,   /* field[1] = etag */
+  0,   /* field[0] = id */
+  2,   /* field[2] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__delete_site_request__number_ranges[3 + 1] =
+{
+  { 1, 0 },
+  { 11, 1 },
+  { 15, 2 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__delete_site_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.DeleteSiteRequest",
+  "DeleteSiteRequest",
+  "Trellis__Tenancy__V1__DeleteSiteRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__DeleteSiteRequest),
+  3,
+  trellis__tenancy__v1__delete_site_request__field_descriptors,
+  trellis__tenancy__v1__delete_site_request__field_indices_by_name,
+  3,  trellis__tenancy__v1__delete_site_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__delete_site_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__undelete_site_request__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UndeleteSiteRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UndeleteSiteRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__undelete_site_request__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__undelete_site_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 15, 1 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__undelete_site_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.UndeleteSiteRequest",
+  "UndeleteSiteRequest",
+  "Trellis__Tenancy__V1__UndeleteSiteRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__UndeleteSiteRequest),
+  2,
+  trellis__tenancy__v1__undelete_site_request__field_descriptors,
+  trellis__tenancy__v1__undelete_site_request__field_indices_by_name,
+  2,  trellis__tenancy__v1__undelete_site_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__undelete_site_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor trellis__tenancy__v1__create_user_request__field_descriptors[5] =
@@ -2470,7 +3680,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__revoke_invitation_request
   (ProtobufCMessageInit) trellis__tenancy__v1__revoke_invitation_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__create_api_key_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__create_api_key_request__field_descriptors[6] =
 {
   {
     "display_name",
@@ -2521,6 +3731,18 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__create_api_key_reque
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "site_ids",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Trellis__Tenancy__V1__CreateApiKeyRequest, n_site_ids),
+    offsetof(Trellis__Tenancy__V1__CreateApiKeyRequest, site_ids),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "request_id",
     15,
     PROTOBUF_C_LABEL_NONE,
@@ -2537,14 +3759,15 @@ static const unsigned trellis__tenancy__v1__create_api_key_request__field_indice
   0,   /* field[0] = display_name */
   3,   /* field[3] = expire_time */
   1,   /* field[1] = permissions */
-  4,   /* field[4] = request_id */
+  5,   /* field[5] = request_id */
+  4,   /* field[4] = site_ids */
   2,   /* field[2] = user_id */
 };
 static const ProtobufCIntRange trellis__tenancy__v1__create_api_key_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 15, 4 },
-  { 0, 5 }
+  { 15, 5 },
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__create_api_key_request__descriptor =
 {
@@ -2554,11 +3777,76 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__create_api_key_request__d
   "Trellis__Tenancy__V1__CreateApiKeyRequest",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__CreateApiKeyRequest),
-  5,
+  6,
   trellis__tenancy__v1__create_api_key_request__field_descriptors,
   trellis__tenancy__v1__create_api_key_request__field_indices_by_name,
   2,  trellis__tenancy__v1__create_api_key_request__number_ranges,
   (ProtobufCMessageInit) trellis__tenancy__v1__create_api_key_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__rotate_api_key_request__field_descriptors[3] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__RotateApiKeyRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "grace_period_seconds",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__RotateApiKeyRequest, grace_period_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__RotateApiKeyRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__rotate_api_key_request__field_indices_by_name[] = {
+  1,   /* field[1] = grace_period_seconds */
+  0,   /* field[0] = id */
+  2,   /* field[2] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__rotate_api_key_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 15, 2 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__rotate_api_key_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.RotateApiKeyRequest",
+  "RotateApiKeyRequest",
+  "Trellis__Tenancy__V1__RotateApiKeyRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__RotateApiKeyRequest),
+  3,
+  trellis__tenancy__v1__rotate_api_key_request__field_descriptors,
+  trellis__tenancy__v1__rotate_api_key_request__field_indices_by_name,
+  2,  trellis__tenancy__v1__rotate_api_key_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__rotate_api_key_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor trellis__tenancy__v1__list_api_keys_request__field_descriptors[4] =
@@ -2760,7 +4048,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__who_am_irequest__descript
   (ProtobufCMessageInit) trellis__tenancy__v1__who_am_irequest__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__who_am_iresponse__field_descriptors[6] =
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__who_am_iresponse__field_descriptors[7] =
 {
   {
     "kind",
@@ -2834,11 +4122,24 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__who_am_iresponse__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "service_principal",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__WhoAmIResponse, service_principal),
+    &trellis__tenancy__v1__service_principal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trellis__tenancy__v1__who_am_iresponse__field_indices_by_name[] = {
   2,   /* field[2] = api_key */
   0,   /* field[0] = kind */
   4,   /* field[4] = permissions */
+  6,   /* field[6] = service_principal */
   5,   /* field[5] = session */
   1,   /* field[1] = tenant */
   3,   /* field[3] = user */
@@ -2846,7 +4147,7 @@ static const unsigned trellis__tenancy__v1__who_am_iresponse__field_indices_by_n
 static const ProtobufCIntRange trellis__tenancy__v1__who_am_iresponse__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__who_am_iresponse__descriptor =
 {
@@ -2856,7 +4157,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__who_am_iresponse__descrip
   "Trellis__Tenancy__V1__WhoAmIResponse",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__WhoAmIResponse),
-  6,
+  7,
   trellis__tenancy__v1__who_am_iresponse__field_descriptors,
   trellis__tenancy__v1__who_am_iresponse__field_indices_by_name,
   1,  trellis__tenancy__v1__who_am_iresponse__number_ranges,

@@ -11,6 +11,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "google/protobuf/field_mask.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"
 #include "trellis/options/v1/options.pb-c.h"
+#include "trellis/tenancy/v1/admission.pb-c.h"
 #include "trellis/tenancy/v1/credentials.pb-c.h"
 
 typedef struct Trellis__Tenancy__V1__Tenant Trellis__Tenancy__V1__Tenant;
@@ -23,12 +24,25 @@ typedef struct Trellis__Tenancy__V1__CreateTenantRequest Trellis__Tenancy__V1__C
 typedef struct Trellis__Tenancy__V1__GetTenantRequest Trellis__Tenancy__V1__GetTenantRequest;
 typedef struct Trellis__Tenancy__V1__ListTenantsRequest Trellis__Tenancy__V1__ListTenantsRequest;
 typedef struct Trellis__Tenancy__V1__ListTenantsResponse Trellis__Tenancy__V1__ListTenantsResponse;
+typedef struct Trellis__Tenancy__V1__UpdateTenantRequest Trellis__Tenancy__V1__UpdateTenantRequest;
+typedef struct Trellis__Tenancy__V1__SetTenantPlanRequest Trellis__Tenancy__V1__SetTenantPlanRequest;
+typedef struct Trellis__Tenancy__V1__SuspendTenantRequest Trellis__Tenancy__V1__SuspendTenantRequest;
+typedef struct Trellis__Tenancy__V1__ResumeTenantRequest Trellis__Tenancy__V1__ResumeTenantRequest;
+typedef struct Trellis__Tenancy__V1__DeleteTenantRequest Trellis__Tenancy__V1__DeleteTenantRequest;
+typedef struct Trellis__Tenancy__V1__UndeleteTenantRequest Trellis__Tenancy__V1__UndeleteTenantRequest;
+typedef struct Trellis__Tenancy__V1__PurgeTenantRequest Trellis__Tenancy__V1__PurgeTenantRequest;
+typedef struct Trellis__Tenancy__V1__GetOwnTenantRequest Trellis__Tenancy__V1__GetOwnTenantRequest;
+typedef struct Trellis__Tenancy__V1__UpdateOwnTenantRequest Trellis__Tenancy__V1__UpdateOwnTenantRequest;
 typedef struct Trellis__Tenancy__V1__IssueTenantKeyRequest Trellis__Tenancy__V1__IssueTenantKeyRequest;
 typedef struct Trellis__Tenancy__V1__CreateSiteRequest Trellis__Tenancy__V1__CreateSiteRequest;
 typedef struct Trellis__Tenancy__V1__GetSiteRequest Trellis__Tenancy__V1__GetSiteRequest;
 typedef struct Trellis__Tenancy__V1__ListSitesRequest Trellis__Tenancy__V1__ListSitesRequest;
 typedef struct Trellis__Tenancy__V1__ListSitesResponse Trellis__Tenancy__V1__ListSitesResponse;
 typedef struct Trellis__Tenancy__V1__UpdateSiteRequest Trellis__Tenancy__V1__UpdateSiteRequest;
+typedef struct Trellis__Tenancy__V1__ArchiveSiteRequest Trellis__Tenancy__V1__ArchiveSiteRequest;
+typedef struct Trellis__Tenancy__V1__UnarchiveSiteRequest Trellis__Tenancy__V1__UnarchiveSiteRequest;
+typedef struct Trellis__Tenancy__V1__DeleteSiteRequest Trellis__Tenancy__V1__DeleteSiteRequest;
+typedef struct Trellis__Tenancy__V1__UndeleteSiteRequest Trellis__Tenancy__V1__UndeleteSiteRequest;
 typedef struct Trellis__Tenancy__V1__CreateUserRequest Trellis__Tenancy__V1__CreateUserRequest;
 typedef struct Trellis__Tenancy__V1__GetUserRequest Trellis__Tenancy__V1__GetUserRequest;
 typedef struct Trellis__Tenancy__V1__ListUsersRequest Trellis__Tenancy__V1__ListUsersRequest;
@@ -43,6 +57,7 @@ typedef struct Trellis__Tenancy__V1__ListInvitationsRequest Trellis__Tenancy__V1
 typedef struct Trellis__Tenancy__V1__ListInvitationsResponse Trellis__Tenancy__V1__ListInvitationsResponse;
 typedef struct Trellis__Tenancy__V1__RevokeInvitationRequest Trellis__Tenancy__V1__RevokeInvitationRequest;
 typedef struct Trellis__Tenancy__V1__CreateApiKeyRequest Trellis__Tenancy__V1__CreateApiKeyRequest;
+typedef struct Trellis__Tenancy__V1__RotateApiKeyRequest Trellis__Tenancy__V1__RotateApiKeyRequest;
 typedef struct Trellis__Tenancy__V1__ListApiKeysRequest Trellis__Tenancy__V1__ListApiKeysRequest;
 typedef struct Trellis__Tenancy__V1__ListApiKeysResponse Trellis__Tenancy__V1__ListApiKeysResponse;
 typedef struct Trellis__Tenancy__V1__RevokeApiKeyRequest Trellis__Tenancy__V1__RevokeApiKeyRequest;
@@ -51,6 +66,14 @@ typedef struct Trellis__Tenancy__V1__WhoAmIResponse Trellis__Tenancy__V1__WhoAmI
 
 /* --- enums --- */
 
+typedef enum _Trellis__Tenancy__V1__Tenant__State {
+  TRELLIS__TENANCY__V1__TENANT__STATE__STATE_UNSPECIFIED = 0,
+  TRELLIS__TENANCY__V1__TENANT__STATE__STATE_ACTIVE = 1,
+  TRELLIS__TENANCY__V1__TENANT__STATE__STATE_SUSPENDED = 2,
+  TRELLIS__TENANCY__V1__TENANT__STATE__STATE_DELETED = 3,
+  TRELLIS__TENANCY__V1__TENANT__STATE__STATE_PURGED = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRELLIS__TENANCY__V1__TENANT__STATE)
+} Trellis__Tenancy__V1__Tenant__State;
 typedef enum _Trellis__Tenancy__V1__User__State {
   TRELLIS__TENANCY__V1__USER__STATE__STATE_UNSPECIFIED = 0,
   TRELLIS__TENANCY__V1__USER__STATE__STATE_ACTIVE = 1,
@@ -75,10 +98,18 @@ struct  Trellis__Tenancy__V1__Tenant
   char *display_name;
   char *industry;
   Google__Protobuf__Timestamp *create_time;
+  char *plan;
+  Trellis__Tenancy__V1__Tenant__State state;
+  char *settings_json;
+  Google__Protobuf__Timestamp *update_time;
+  Google__Protobuf__Timestamp *suspend_time;
+  Google__Protobuf__Timestamp *delete_time;
+  Google__Protobuf__Timestamp *purge_time;
+  char *etag;
 };
 #define TRELLIS__TENANCY__V1__TENANT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__tenant__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, TRELLIS__TENANCY__V1__TENANT__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string }
 
 struct  Trellis__Tenancy__V1__Site
 {
@@ -90,10 +121,13 @@ struct  Trellis__Tenancy__V1__Site
   Google__Protobuf__Timestamp *create_time;
   Google__Protobuf__Timestamp *update_time;
   char *etag;
+  Google__Protobuf__Timestamp *archive_time;
+  Google__Protobuf__Timestamp *delete_time;
+  Google__Protobuf__Timestamp *purge_time;
 };
 #define TRELLIS__TENANCY__V1__SITE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__site__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, (char *)protobuf_c_empty_string, NULL, NULL, NULL }
 
 struct  Trellis__Tenancy__V1__User
 {
@@ -157,10 +191,14 @@ struct  Trellis__Tenancy__V1__ApiKey
   Google__Protobuf__Timestamp *create_time;
   Google__Protobuf__Timestamp *expire_time;
   Google__Protobuf__Timestamp *revoke_time;
+  size_t n_site_ids;
+  char **site_ids;
+  Google__Protobuf__Timestamp *last_use_time;
+  Google__Protobuf__Timestamp *previous_secret_expire_time;
 };
 #define TRELLIS__TENANCY__V1__API_KEY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__api_key__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, NULL, 0,NULL, NULL, NULL }
 
 struct  Trellis__Tenancy__V1__CreateTenantRequest
 {
@@ -168,11 +206,12 @@ struct  Trellis__Tenancy__V1__CreateTenantRequest
   char *slug;
   char *display_name;
   char *industry;
+  char *plan;
   char *request_id;
 };
 #define TRELLIS__TENANCY__V1__CREATE_TENANT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__create_tenant_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 struct  Trellis__Tenancy__V1__GetTenantRequest
 {
@@ -186,12 +225,14 @@ struct  Trellis__Tenancy__V1__GetTenantRequest
 struct  Trellis__Tenancy__V1__ListTenantsRequest
 {
   ProtobufCMessage base;
+  Trellis__Tenancy__V1__Tenant__State state;
+  protobuf_c_boolean show_deleted;
   int32_t page_size;
   char *page_token;
 };
 #define TRELLIS__TENANCY__V1__LIST_TENANTS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__list_tenants_request__descriptor) \
-    , 0, (char *)protobuf_c_empty_string }
+    , TRELLIS__TENANCY__V1__TENANT__STATE__STATE_UNSPECIFIED, 0, 0, (char *)protobuf_c_empty_string }
 
 struct  Trellis__Tenancy__V1__ListTenantsResponse
 {
@@ -203,6 +244,108 @@ struct  Trellis__Tenancy__V1__ListTenantsResponse
 #define TRELLIS__TENANCY__V1__LIST_TENANTS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__list_tenants_response__descriptor) \
     , 0,NULL, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__UpdateTenantRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *display_name;
+  char *industry;
+  char *settings_json;
+  char *etag;
+  Google__Protobuf__FieldMask *update_mask;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__UPDATE_TENANT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__update_tenant_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__SetTenantPlanRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *plan;
+  char *etag;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__SET_TENANT_PLAN_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__set_tenant_plan_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__SuspendTenantRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__SUSPEND_TENANT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__suspend_tenant_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__ResumeTenantRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__RESUME_TENANT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__resume_tenant_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__DeleteTenantRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *etag;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__DELETE_TENANT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__delete_tenant_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__UndeleteTenantRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__UNDELETE_TENANT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__undelete_tenant_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__PurgeTenantRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  protobuf_c_boolean force;
+  char *etag;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__PURGE_TENANT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__purge_tenant_request__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__GetOwnTenantRequest
+{
+  ProtobufCMessage base;
+};
+#define TRELLIS__TENANCY__V1__GET_OWN_TENANT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__get_own_tenant_request__descriptor) \
+     }
+
+struct  Trellis__Tenancy__V1__UpdateOwnTenantRequest
+{
+  ProtobufCMessage base;
+  char *display_name;
+  char *industry;
+  char *settings_json;
+  char *etag;
+  Google__Protobuf__FieldMask *update_mask;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__UPDATE_OWN_TENANT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__update_own_tenant_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string }
 
 struct  Trellis__Tenancy__V1__IssueTenantKeyRequest
 {
@@ -240,12 +383,14 @@ struct  Trellis__Tenancy__V1__GetSiteRequest
 struct  Trellis__Tenancy__V1__ListSitesRequest
 {
   ProtobufCMessage base;
+  protobuf_c_boolean show_deleted;
+  protobuf_c_boolean show_archived;
   int32_t page_size;
   char *page_token;
 };
 #define TRELLIS__TENANCY__V1__LIST_SITES_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__list_sites_request__descriptor) \
-    , 0, (char *)protobuf_c_empty_string }
+    , 0, 0, 0, (char *)protobuf_c_empty_string }
 
 struct  Trellis__Tenancy__V1__ListSitesResponse
 {
@@ -272,6 +417,47 @@ struct  Trellis__Tenancy__V1__UpdateSiteRequest
 #define TRELLIS__TENANCY__V1__UPDATE_SITE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__update_site_request__descriptor) \
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__ArchiveSiteRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__ARCHIVE_SITE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__archive_site_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__UnarchiveSiteRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__UNARCHIVE_SITE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__unarchive_site_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__DeleteSiteRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *etag;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__DELETE_SITE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__delete_site_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__UndeleteSiteRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__UNDELETE_SITE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__undelete_site_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 struct  Trellis__Tenancy__V1__CreateUserRequest
 {
@@ -428,11 +614,24 @@ struct  Trellis__Tenancy__V1__CreateApiKeyRequest
   char **permissions;
   char *user_id;
   Google__Protobuf__Timestamp *expire_time;
+  size_t n_site_ids;
+  char **site_ids;
   char *request_id;
 };
 #define TRELLIS__TENANCY__V1__CREATE_API_KEY_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__create_api_key_request__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, NULL, 0,NULL, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__RotateApiKeyRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  int64_t grace_period_seconds;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__ROTATE_API_KEY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__rotate_api_key_request__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
 
 struct  Trellis__Tenancy__V1__ListApiKeysRequest
 {
@@ -485,10 +684,11 @@ struct  Trellis__Tenancy__V1__WhoAmIResponse
   size_t n_permissions;
   char **permissions;
   Trellis__Tenancy__V1__Session *session;
+  Trellis__Tenancy__V1__ServicePrincipal *service_principal;
 };
 #define TRELLIS__TENANCY__V1__WHO_AM_IRESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__who_am_iresponse__descriptor) \
-    , TRELLIS__TENANCY__V1__PRINCIPAL_KIND__PRINCIPAL_KIND_UNSPECIFIED, NULL, NULL, NULL, 0,NULL, NULL }
+    , TRELLIS__TENANCY__V1__PRINCIPAL_KIND__PRINCIPAL_KIND_UNSPECIFIED, NULL, NULL, NULL, 0,NULL, NULL, NULL }
 
 /* Trellis__Tenancy__V1__Tenant methods */
 void   trellis__tenancy__v1__tenant__init
@@ -520,6 +720,33 @@ void   trellis__tenancy__v1__list_tenants_request__init
 /* Trellis__Tenancy__V1__ListTenantsResponse methods */
 void   trellis__tenancy__v1__list_tenants_response__init
                      (Trellis__Tenancy__V1__ListTenantsResponse         *message);
+/* Trellis__Tenancy__V1__UpdateTenantRequest methods */
+void   trellis__tenancy__v1__update_tenant_request__init
+                     (Trellis__Tenancy__V1__UpdateTenantRequest         *message);
+/* Trellis__Tenancy__V1__SetTenantPlanRequest methods */
+void   trellis__tenancy__v1__set_tenant_plan_request__init
+                     (Trellis__Tenancy__V1__SetTenantPlanRequest         *message);
+/* Trellis__Tenancy__V1__SuspendTenantRequest methods */
+void   trellis__tenancy__v1__suspend_tenant_request__init
+                     (Trellis__Tenancy__V1__SuspendTenantRequest         *message);
+/* Trellis__Tenancy__V1__ResumeTenantRequest methods */
+void   trellis__tenancy__v1__resume_tenant_request__init
+                     (Trellis__Tenancy__V1__ResumeTenantRequest         *message);
+/* Trellis__Tenancy__V1__DeleteTenantRequest methods */
+void   trellis__tenancy__v1__delete_tenant_request__init
+                     (Trellis__Tenancy__V1__DeleteTenantRequest         *message);
+/* Trellis__Tenancy__V1__UndeleteTenantRequest methods */
+void   trellis__tenancy__v1__undelete_tenant_request__init
+                     (Trellis__Tenancy__V1__UndeleteTenantRequest         *message);
+/* Trellis__Tenancy__V1__PurgeTenantRequest methods */
+void   trellis__tenancy__v1__purge_tenant_request__init
+                     (Trellis__Tenancy__V1__PurgeTenantRequest         *message);
+/* Trellis__Tenancy__V1__GetOwnTenantRequest methods */
+void   trellis__tenancy__v1__get_own_tenant_request__init
+                     (Trellis__Tenancy__V1__GetOwnTenantRequest         *message);
+/* Trellis__Tenancy__V1__UpdateOwnTenantRequest methods */
+void   trellis__tenancy__v1__update_own_tenant_request__init
+                     (Trellis__Tenancy__V1__UpdateOwnTenantRequest         *message);
 /* Trellis__Tenancy__V1__IssueTenantKeyRequest methods */
 void   trellis__tenancy__v1__issue_tenant_key_request__init
                      (Trellis__Tenancy__V1__IssueTenantKeyRequest         *message);
@@ -538,6 +765,18 @@ void   trellis__tenancy__v1__list_sites_response__init
 /* Trellis__Tenancy__V1__UpdateSiteRequest methods */
 void   trellis__tenancy__v1__update_site_request__init
                      (Trellis__Tenancy__V1__UpdateSiteRequest         *message);
+/* Trellis__Tenancy__V1__ArchiveSiteRequest methods */
+void   trellis__tenancy__v1__archive_site_request__init
+                     (Trellis__Tenancy__V1__ArchiveSiteRequest         *message);
+/* Trellis__Tenancy__V1__UnarchiveSiteRequest methods */
+void   trellis__tenancy__v1__unarchive_site_request__init
+                     (Trellis__Tenancy__V1__UnarchiveSiteRequest         *message);
+/* Trellis__Tenancy__V1__DeleteSiteRequest methods */
+void   trellis__tenancy__v1__delete_site_request__init
+                     (Trellis__Tenancy__V1__DeleteSiteRequest         *message);
+/* Trellis__Tenancy__V1__UndeleteSiteRequest methods */
+void   trellis__tenancy__v1__undelete_site_request__init
+                     (Trellis__Tenancy__V1__UndeleteSiteRequest         *message);
 /* Trellis__Tenancy__V1__CreateUserRequest methods */
 void   trellis__tenancy__v1__create_user_request__init
                      (Trellis__Tenancy__V1__CreateUserRequest         *message);
@@ -580,6 +819,9 @@ void   trellis__tenancy__v1__revoke_invitation_request__init
 /* Trellis__Tenancy__V1__CreateApiKeyRequest methods */
 void   trellis__tenancy__v1__create_api_key_request__init
                      (Trellis__Tenancy__V1__CreateApiKeyRequest         *message);
+/* Trellis__Tenancy__V1__RotateApiKeyRequest methods */
+void   trellis__tenancy__v1__rotate_api_key_request__init
+                     (Trellis__Tenancy__V1__RotateApiKeyRequest         *message);
 /* Trellis__Tenancy__V1__ListApiKeysRequest methods */
 void   trellis__tenancy__v1__list_api_keys_request__init
                      (Trellis__Tenancy__V1__ListApiKeysRequest         *message);
@@ -600,6 +842,7 @@ void   trellis__tenancy__v1__who_am_iresponse__init
 
 extern const ProtobufCEnumDescriptor    trellis__tenancy__v1__principal_kind__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__tenant__descriptor;
+extern const ProtobufCEnumDescriptor    trellis__tenancy__v1__tenant__state__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__site__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__user__descriptor;
 extern const ProtobufCEnumDescriptor    trellis__tenancy__v1__user__state__descriptor;
@@ -610,12 +853,25 @@ extern const ProtobufCMessageDescriptor trellis__tenancy__v1__create_tenant_requ
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__get_tenant_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_tenants_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_tenants_response__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__update_tenant_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__set_tenant_plan_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__suspend_tenant_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__resume_tenant_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__delete_tenant_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__undelete_tenant_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__purge_tenant_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__get_own_tenant_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__update_own_tenant_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__issue_tenant_key_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__create_site_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__get_site_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_sites_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_sites_response__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__update_site_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__archive_site_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__unarchive_site_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__delete_site_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__undelete_site_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__create_user_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__get_user_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_users_request__descriptor;
@@ -630,6 +886,7 @@ extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_invitations_r
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_invitations_response__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__revoke_invitation_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__create_api_key_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__rotate_api_key_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_api_keys_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_api_keys_response__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__revoke_api_key_request__descriptor;

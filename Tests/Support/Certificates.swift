@@ -1,16 +1,19 @@
-import Foundation
+internal import Foundation
 
 /// Certificates made by the openssl program in a folder of their own, which goes when they do.
-final class Certificates: Sendable {
-    let folder: String
+public final class Certificates: Sendable {
+    private let folder: String
 
     /// A certificate and its key.
-    struct Pair: Sendable {
-        var certificate: String
-        var key: String
+    public struct Pair: Sendable {
+        /// The file of the certificate.
+        public var certificate: String
+        /// The file of its private key.
+        public var key: String
     }
 
-    init() async throws {
+    /// Makes the folder and two CAs, "ca" and "other".
+    public init() async throws {
         folder = "/tmp/trellis-tls-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         for name in ["ca", "other"] {
@@ -24,16 +27,18 @@ final class Certificates: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
-    func path(_ name: String) -> String { "\(folder)/\(name)" }
+    /// The path of a file in the folder.
+    public func path(_ name: String) -> String { "\(folder)/\(name)" }
 
-    var ca: String { path("ca.pem") }
+    /// The file of the CA that certificates are issued by unless another is named.
+    public var ca: String { path("ca.pem") }
 
     /// Makes a certificate.
     ///
     /// - Parameters:
     ///   - alternatives: subjectAltName, such as "DNS:localhost,IP:127.0.0.1".
     ///   - days: how long it is valid; negative when its time is over.
-    func make(
+    public func make(
         _ name: String,
         _ alternatives: String,
         issuer: String = "ca",
@@ -60,7 +65,7 @@ final class Certificates: Sendable {
     /// Runs the openssl program and gives what it says; a failure is an error with what it said. Waits on a thread of its
     /// own: those of tasks are few, and others need them.
     @discardableResult
-    static func openssl(_ words: [String], mayFail: Bool = false) async throws -> String {
+    public static func openssl(_ words: [String], mayFail: Bool = false) async throws -> String {
         try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread { continuation.resume(with: Result { try run(words, mayFail: mayFail) }) }
         }

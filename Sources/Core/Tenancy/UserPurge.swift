@@ -1,0 +1,29 @@
+public import Domain
+internal import Postgres
+public import TrellisAPI
+
+/// What becomes of deleted users when their time to be restored is over.
+public enum UserPurge {
+    /// Deletes them, and with them the keys of what is personal about them, so that no copy of it can be read again.
+    public static let kind = JobKind<NoPayload>("tenancy.purge_users")
+
+    /// How many are deleted in one transaction.
+    static let batch: Int64 = 500
+
+    /// Says how it is run, and when: every night at two.
+    public static func register(in registry: inout JobRegistry) {
+        registry.handle(kind) { _, context in
+            var done: Int64 = 0
+            while true {
+                try context.checkCancellation()
+                let count = try await context.write { work in
+                    try await work.transaction.run(UserPurgeBatch(count: batch))
+                }
+                guard count > 0 else { return }
+                done += Int64(count)
+                try await context.report(done: done, total: 0, message: "users deleted for good")
+            }
+        }
+        registry.schedule("purge-users", .cron(CronExpression(literal: "0 2 * * *")), kind, NoPayload())
+    }
+}

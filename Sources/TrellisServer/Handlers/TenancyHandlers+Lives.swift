@@ -1,0 +1,76 @@
+import Domain
+import Primitives
+import Protobuf
+import RPCServer
+import Tenancy
+import TrellisAPI
+
+/// The lives of tenants and sites: changed, suspended, archived, deleted, restored, purged.
+extension TenancyHandlers {
+    func updateTenant(_ request: UpdateTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        try await context.write(request, about: request.id) { work in try await Tenants.update(request, work) }
+    }
+
+    func setTenantPlan(_ request: SetTenantPlanRequest, _ context: ServerContext) async throws -> Tenant {
+        try await context.write(request, about: request.id) { work in try await Tenants.setPlan(request, work) }
+    }
+
+    func suspendTenant(_ request: SuspendTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        try await context.write(request, about: request.id) { work in try await Tenants.suspend(request, work) }
+    }
+
+    func resumeTenant(_ request: ResumeTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        try await context.write(request, about: request.id) { work in try await Tenants.resume(request, work) }
+    }
+
+    func deleteTenant(_ request: DeleteTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        try await context.write(request, about: request.id) { work in try await Tenants.delete(request, work) }
+    }
+
+    func undeleteTenant(_ request: UndeleteTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        try await context.write(request, about: request.id) { work in try await Tenants.undelete(request, work) }
+    }
+
+    func purgeTenant(_ request: PurgeTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        let tenant = try await context.write(request, about: request.id) { work in
+            try await Tenants.purge(request, work)
+        }
+        context.call.services.sweep(try UUID(request.id, field: "id"))
+        return tenant
+    }
+
+    func getOwnTenant(_ request: GetOwnTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        try await Tenants.own(context.call.scope, context.call.database)
+    }
+
+    func updateOwnTenant(_ request: UpdateOwnTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        try await context.write(request) { work in try await Tenants.updateOwn(request, work) }
+    }
+
+    func archiveSite(_ request: ArchiveSiteRequest, _ context: ServerContext) async throws -> Site {
+        try await context.write(request) { work in try await Sites.archive(request, work) }
+    }
+
+    func unarchiveSite(_ request: UnarchiveSiteRequest, _ context: ServerContext) async throws -> Site {
+        try await context.write(request) { work in try await Sites.unarchive(request, work) }
+    }
+
+    func deleteSite(_ request: DeleteSiteRequest, _ context: ServerContext) async throws -> Site {
+        try await context.write(request) { work in try await Sites.delete(request, work) }
+    }
+
+    func undeleteSite(_ request: UndeleteSiteRequest, _ context: ServerContext) async throws -> Site {
+        try await context.write(request) { work in try await Sites.undelete(request, work) }
+    }
+}
+
+extension ServerContext {
+    /// Runs a write of the platform that is about one tenant, whose audit trail tells of it.
+    fileprivate func write<Request: WriteRequest, Response: Message>(
+        _ request: Request,
+        about tenant: String,
+        _ body: (Work) async throws -> Response
+    ) async throws -> Response {
+        try await write(request, auditTenant: try UUID(tenant, field: "id"), body)
+    }
+}

@@ -1,0 +1,245 @@
+import Primitives
+import Protobuf
+import RPC
+import RPCClient
+import Tenancy
+import TestSupport
+import Testing
+import TrellisAPI
+
+@testable import TrellisServer
+
+/// API keys that are rotated, limited to sites, and tell when they were last used.
+@Suite("API keys", .timeLimit(.minutes(2)))
+struct ApiKeyTests {
+    private static func who(_ server: TestServer, _ key: String) async -> String? {
+        await AccessTests.refusal(server, "WhoAmI", WhoAmIRequest(), key)?.reason
+    }
+
+    private static func key(
+        _ server: TestServer,
+        _ admin: String,
+        _ permissions: [String] = ["tenancy.sites.read"],
+        user: String = "",
+        sites: [String] = []
+    ) async throws -> ApiKey {
+        let request = CreateApiKeyRequest(displayName: "k", permissions: permissions, userID: user, siteIDs: sites)
+        return try await server.call("CreateApiKey", request, admin)
+    }
+
+    private static func rotate(
+        _ server: TestServer,
+        _ key: ApiKey,
+        grace: Int64,
+        _ admin: String
+    ) async throws -> ApiKey {
+        try await server.call("RotateApiKey", RotateApiKeyRequest(id: key.id, gracePeriodSeconds: grace), admin)
+    }
+
+    // MARK: Rotation
+
+    @Test(
+        "a rotated key has a new secret at once and its old one for a time, on all servers; the next rotation ends it"
+    )
+    func rotation() async throws {
+        try await TestServer.with { first in
+            let second = try await first.second()
+            let (_, admin) = try await first.tenant("acme")
+            let key = try await Self.key(first, admin)
+            #expect(key.previousSecretExpireTime == nil)
+            let next = try await Self.rotate(first, key, grace: 3600, admin)
+            #expect(next.id == key.id && next.secret != key.secret && next.permissions == key.permissions)
+            #expect(next.obfuscatedSecret != key.obfuscatedSecret)
+            let end = try #require(next.previousSecretExpireTime).seconds - Instant.now().microseconds / 1_000_000
+            #expect(end > 3500 && end <= 3600)
+            for server in [first, second] {
+                #expect(await Self.who(server, key.secret) == nil)
+                #expect(await Self.who(server, next.secret) == nil)
+            }
+            let last = try await Self.rotate(second, next, grace: 604_800, admin)
+            for server in [first, second] {
+                #expect(await Self.who(server, key.secret) == "CREDENTIAL_REFUSED")
+                #expect(await Self.who(server, next.secret) == nil)
+                #expect(await Self.who(server, last.secret) == nil)
+            }
+            let only = try await Self.rotate(first, last, grace: 0, admin)
+            #expect(only.previousSecretExpireTime == nil)
+            for server in [second, first] {
+                for ended in [key, next, last] { #expect(await Self.who(server, ended.secret) == "CREDENTIAL_REFUSED") }
+                #expect(await Self.who(server, only.secret) == nil)
+            }
+            let listed: ListApiKeysResponse = try await first.call("ListApiKeys", ListApiKeysRequest(), admin)
+            #expect(listed.apiKeys.filter { $0.id == key.id }.map(\.obfuscatedSecret) == [only.obfuscatedSecret])
+            #expect(listed.apiKeys.allSatisfy { $0.secret.isEmpty })
+            await second.stop()
+        }
+    }
+
+    @Test("the old secret ends with its grace, the new one with the key")
+    func grace() async throws {
+        try await TestServer.with { server in
+            let (tenant, admin) = try await server.tenant("acme")
+            let key = try await Self.key(server, admin)
+            let next = try await Self.rotate(server, key, grace: 3600, admin)
+            #expect(await Self.who(server, key.secret) == nil)
+            try await server.database.execute(
+                "UPDATE trellis.api_key SET previous_secret_expire_time = now() WHERE api_key_id = '\(key.id)';"
+                    + "SELECT pg_notify('trellis_access', '\(tenant.id) 0')"
+            )
+            var refused: String?
+            while refused == nil { refused = await Self.who(server, key.secret) }
+            #expect(refused == "CREDENTIAL_REFUSED")
+            #expect(await Self.who(server, next.secret) == nil)
+            for seconds in [-1, 604_801] as [Int64] {
+                let wrong = RotateApiKeyRequest(id: key.id, gracePeriodSeconds: seconds)
+                #expect(
+                    await AccessTests.refusal(server, "RotateApiKey", wrong, admin)?.fields == ["grace_period_seconds"]
+                )
+            }
+            try await server.database.execute(
+                "UPDATE trellis.api_key SET expire_time = now() WHERE api_key_id = '\(key.id)'"
+            )
+            let rotate = RotateApiKeyRequest(id: key.id)
+            let expired = await AccessTests.refusal(server, "RotateApiKey", rotate, admin)
+            #expect(expired?.code == .failedPrecondition && expired?.reason == "API_KEY_EXPIRED")
+            _ = try await server.call("RevokeApiKey", RevokeApiKeyRequest(id: key.id), admin, as: ApiKey.self)
+            let revoked = await AccessTests.refusal(server, "RotateApiKey", rotate, admin)
+            #expect(revoked?.code == .failedPrecondition && revoked?.reason == "API_KEY_REVOKED")
+        }
+    }
+
+    @Test(
+        "who rotates a key gets its secret, so nobody rotates one that holds more than they do, or acts for somebody else"
+    )
+    func escalation() async throws {
+        try await TestServer.with { server in
+            let (_, admin) = try await server.tenant("acme")
+            let (_, stranger) = try await server.tenant("other")
+            let strong = try await Self.key(server, admin, ["*"])
+            let maker = try await Self.key(server, admin, ["tenancy.api_keys.write", "tenancy.sites.read"])
+            let rotate = RotateApiKeyRequest(id: strong.id)
+            let refused = await AccessTests.refusal(server, "RotateApiKey", rotate, maker.secret)
+            #expect(refused?.reason == "PERMISSION_ESCALATION")
+            #expect(await AccessTests.refusal(server, "RotateApiKey", rotate, stranger)?.code == .notFound)
+            #expect(await Self.who(server, strong.secret) == nil)
+            let (ana, anaKey) = try await server.user("ana", roles: [("admin", "")], admin)
+            let (_, benKey) = try await server.user("ben", roles: [("admin", "")], admin)
+            let anas = try await Self.key(server, admin, user: ana.id)
+            let other = RotateApiKeyRequest(id: anas.id)
+            #expect(await AccessTests.refusal(server, "RotateApiKey", other, benKey)?.fields == ["id"])
+            let own: ApiKey = try await server.call("RotateApiKey", other, anaKey)
+            #expect(await Self.who(server, own.secret) == nil)
+        }
+    }
+
+    // MARK: Sites
+
+    @Test("a key that is limited to sites holds nothing beyond them, whatever its user holds")
+    func sites() async throws {
+        try await TestServer.with { server in
+            let (_, admin) = try await server.tenant("acme")
+            let own = try await RolesTests.site("own", server, admin)
+            let other = try await RolesTests.site("other", server, admin)
+            let (user, _) = try await server.user("mia", roles: [("owner", "")], admin)
+            for key in [
+                try await Self.key(server, admin, ["*"], sites: [own.id, own.id]),
+                try await Self.key(server, admin, ["*"], user: user.id, sites: [own.id]),
+            ] {
+                #expect(key.siteIDs == [own.id])
+                let list: ListSitesResponse = try await server.call("ListSites", ListSitesRequest(), key.secret)
+                #expect(list.sites.map(\.id) == [own.id])
+                let update = UpdateSiteRequest(id: own.id, description: key.id)
+                _ = try await server.call("UpdateSite", update, key.secret, as: Site.self)
+                let refusals = [
+                    await AccessTests.refusal(server, "GetSite", GetSiteRequest(id: other.id), key.secret),
+                    await AccessTests.refusal(server, "CreateSite", CreateSiteRequest(displayName: "x"), key.secret),
+                    await AccessTests.refusal(server, "ListUsers", ListUsersRequest(), key.secret),
+                    await AccessTests.refusal(
+                        server,
+                        "CreateApiKey",
+                        CreateApiKeyRequest(displayName: "x", permissions: ["*"]),
+                        key.secret
+                    ),
+                ]
+                #expect(refusals.map(\.?.reason) == Array(repeating: "PERMISSION_DENIED", count: 4))
+            }
+            // One whose user holds nothing there holds nothing there.
+            let (member, _) = try await server.user("ben", roles: [("member", other.id)], admin)
+            let useless = try await Self.key(server, admin, ["*"], user: member.id, sites: [own.id])
+            let denied = await AccessTests.refusal(server, "GetSite", GetSiteRequest(id: own.id), useless.secret)
+            #expect(denied?.reason == "PERMISSION_DENIED")
+        }
+    }
+
+    @Test(
+        "a key is limited to sites that are there, and to what its maker holds on them; one on a deleted site holds nothing"
+    )
+    func siteLimits() async throws {
+        try await TestServer.with { server in
+            let (_, admin) = try await server.tenant("acme")
+            let (_, stranger) = try await server.tenant("other")
+            let site = try await RolesTests.site("one", server, admin)
+            let foreign = try await RolesTests.site("theirs", server, stranger)
+            func request(_ sites: [String], _ permissions: [String] = ["*"]) -> CreateApiKeyRequest {
+                CreateApiKeyRequest(displayName: "k", permissions: permissions, siteIDs: sites)
+            }
+            for missing in [foreign.id, UUID.v7().text] {
+                #expect(
+                    await AccessTests.refusal(server, "CreateApiKey", request([site.id, missing]), admin)?.code
+                        == .notFound
+                )
+            }
+            #expect(await AccessTests.refusal(server, "CreateApiKey", request(["x"]), admin)?.fields == ["site_ids[0]"])
+            let maker = try await Self.key(server, admin, ["tenancy.api_keys.write", "tenancy.sites.read"])
+            let more = await AccessTests.refusal(server, "CreateApiKey", request([site.id]), maker.secret)
+            #expect(more?.reason == "PERMISSION_ESCALATION")
+            let key: ApiKey = try await server.call(
+                "CreateApiKey",
+                request([site.id], ["tenancy.sites.read"]),
+                maker.secret
+            )
+            _ = try await server.call("GetSite", GetSiteRequest(id: site.id), key.secret, as: Site.self)
+            try await server.database.execute(
+                "UPDATE trellis.site SET delete_time = now() WHERE site_id = '\(site.id)'"
+            )
+            // A change of the tenant's access has it looked up again.
+            _ = try await server.call("RevokeApiKey", RevokeApiKeyRequest(id: maker.id), admin, as: ApiKey.self)
+            let denied = await AccessTests.refusal(server, "GetSite", GetSiteRequest(id: site.id), key.secret)
+            #expect(denied?.reason == "PERMISSION_DENIED")
+        }
+    }
+
+    // MARK: Use
+
+    @Test("keys tell when they were last used, by whichever server and loop, also one that has stopped")
+    func lastUse() async throws {
+        try await TestServer.with { first in
+            let (_, admin) = try await first.tenant("acme")
+            let (used, unused) = (try await Self.key(first, admin), try await Self.key(first, admin))
+            func times() async throws -> [String: Timestamp] {
+                let list: ListApiKeysResponse = try await first.call("ListApiKeys", ListApiKeysRequest(), admin)
+                return Dictionary(
+                    uniqueKeysWithValues: list.apiKeys.compactMap { key in key.lastUseTime.map { (key.id, $0) } }
+                )
+            }
+            let begin = Timestamp(Instant.now())
+            #expect(await Self.who(first, used.secret) == nil)
+            #expect(try await times()[used.id] == nil)
+            try await first.server.noteUses()
+            let noted = try await times()
+            let time = try #require(noted[used.id])
+            #expect(time.instant >= begin.instant && time.instant <= Instant.now())
+            #expect(noted[unused.id] == nil)
+            // Nothing new was used; nothing is written again.
+            try await first.server.noteUses()
+            #expect(try await times()[used.id] == time)
+            let second = try await first.second()
+            #expect(await Self.who(second, used.secret) == nil)
+            #expect(await Self.who(second, unused.secret) == nil)
+            await second.stop()
+            let after = try await times()
+            #expect(try #require(after[used.id]).instant > time.instant)
+            #expect(after[unused.id] != nil)
+        }
+    }
+}
