@@ -80,6 +80,8 @@ class World:
                 continue
             if field.type == FieldDescriptor.TYPE_STRING:
                 is_id = rules.format == 1 or field.name == "id" or field.name.endswith(("_id", "_ids"))
+                # What a channel calls somebody is a text of the caller's, which is shown to them again.
+                is_id = is_id and field.name != "external_id"
                 if is_id:
                     value = next(ids)
                 elif rules.required or field.name in ("query", "title", "content", "display_name"):
