@@ -1,3 +1,4 @@
+import Credentials
 import Domain
 import EventLoop
 import Postgres
@@ -51,7 +52,7 @@ struct DoorkeeperTests {
             self.tenant = try #require(UUID(tenant.id))
             loop = pool.loop
             self.administrator = administrator
-            doorkeeper = Doorkeeper(loop, pool, news)
+            doorkeeper = Doorkeeper(loop, pool, AccessTokens(pool, CredentialSettings()), news)
             header = Array("Bearer \(key)".utf8)
             evidence = try Evidence(header: header)
             news.trustedUntil = .max

@@ -74,55 +74,44 @@ extension TestServer {
         }
     }
 
-    /// Erases a subject as the operation does, under a credential of its own.
-    func erase(_ kind: SubjectKind, _ id: String, of tenant: String, reason: String = "") async throws
-        -> ErasureCertificate
-    {
-        let tenant = try UUID(tenant, field: "tenant")
-        let scope = Scope(tenant: tenant, actor: .service(key: .v7()), grants: Grants(tenant: PermissionSet(["*"])))
-        let keyring = Keyring(root: testEncryptionKey)
-        let call = WriteCall(scope: scope, method: "test", callID: "test", isAudited: false, keyring: keyring)
-        let request = EraseSubjectRequest(subjectKind: kind, subjectID: id, reason: reason)
-        let sources = PersonalDataSources.everywhere
-        return try await database.withServer { database in
-            let begun = try await database.write(request, call) { work in
-                try await Erasures.begin(request, work, sources)
-            }.response
-            guard begun.id.isEmpty else { return begun }
-            var texts: [String] = []
-            _ = try await database.write(request, call) { work in
-                texts = try await Erasures.texts(begun, work, sources)
-                return begun
-            }
-            let platform = try await Erasures.searchPlatform(texts, database)
-            return try await database.write(request, call) { work in
-                try await Erasures.run(begun, platform, work, sources)
-            }.response
+    /// What an operation has led to, when it has.
+    func outcome<Answer: Message>(of started: LongRunningOperation, _ token: String) async throws -> Answer {
+        var operation = started
+        while !operation.done {
+            operation = try await channel.unaryResponse(
+                "/trellis.operations.v1.OperationsService/WaitOperation",
+                WaitOperationRequest(id: started.id),
+                Self.options(token)
+            ).message
         }
+        switch operation.result {
+        case .response(let packed): return try Answer(serialized: packed.value)
+        case .error(let status): throw RPCError(.unknown, status.message, details: status.serialized())
+        case nil: throw RPCError(.internal, "an operation that has ended says what has come of it")
+        }
+    }
+
+    /// Erases a subject.
+    func erase(_ kind: SubjectKind, _ id: String, _ key: String, reason: String = "") async throws -> ErasureCertificate
+    {
+        let request = EraseSubjectRequest(subjectKind: kind, subjectID: id, reason: reason)
+        return try await outcome(of: privacy("EraseSubject", request, key), key)
     }
 
     /// Why a subject is not erased; nil when they are.
-    func eraseRefusal(_ kind: SubjectKind, _ id: String, of tenant: String) async -> String? {
+    func eraseRefusal(_ kind: SubjectKind, _ id: String, _ key: String) async -> String? {
         do {
-            _ = try await erase(kind, id, of: tenant)
+            _ = try await erase(kind, id, key)
             return nil
         } catch {
-            return (error as? DomainError)?.reason
+            return (error as? RPCError)?.reason
         }
     }
 
-    /// Exports a subject as the operation does.
-    func export(_ kind: SubjectKind, _ id: String, of tenant: String) async throws -> SubjectExport {
-        let tenant = try UUID(tenant, field: "tenant")
-        let scope = Scope(tenant: tenant, actor: .service(key: .v7()), grants: Grants(tenant: PermissionSet(["*"])))
-        let keyring = Keyring(root: testEncryptionKey)
-        let call = WriteCall(scope: scope, method: "test", callID: "test", isAudited: false, keyring: keyring)
+    /// Exports a subject.
+    func export(_ kind: SubjectKind, _ id: String, _ key: String) async throws -> SubjectExport {
         let request = ExportSubjectRequest(subjectKind: kind, subjectID: id)
-        return try await database.withServer { database in
-            try await database.write(request, call) { work in
-                try await Exports.make(request, work, .everywhere)
-            }.response
-        }
+        return try await outcome(of: privacy("ExportSubject", request, key), key)
     }
 
     /// The document of an export, and in how many parts it came.
@@ -188,9 +177,9 @@ struct PrivacyTests {
                 UpsertEndUserRequest(channel: "web", externalID: "other"),
                 key
             )
-            let export = try await server.export(.endUser, maria.id, of: tenant.id)
+            let export = try await server.export(.endUser, maria.id, key)
             // By the id of the alias, who is the same person.
-            let certificate = try await server.erase(.endUser, alias.id, of: tenant.id, reason: "as asked on Monday")
+            let certificate = try await server.erase(.endUser, alias.id, key, reason: "as asked on Monday")
             #expect(certificate.subjectID == maria.id && certificate.aliasIDs == [alias.id])
             #expect(certificate.reason == "as asked on Monday" && certificate.keysDeleted == 2)
             let erased = Dictionary(uniqueKeysWithValues: certificate.erased.map { ($0.source, $0.count) })
@@ -243,7 +232,7 @@ struct PrivacyTests {
             #expect(
                 await server.privacyRefusal("ReadSubjectExport", ReadSubjectExportRequest(id: export.id), key) != nil
             )
-            #expect(try await server.erase(.endUser, maria.id, of: tenant.id) == certificate)
+            #expect(try await server.erase(.endUser, maria.id, key) == certificate)
             // A retry of the call that made her neither shows nor makes her again.
             let again = CreateEndUserRequest(
                 identities: [EndUserTests.phone, EndUserTests.web],
@@ -277,7 +266,7 @@ struct PrivacyTests {
                 _ = try await server.call("CreateSite", site, token, as: Site.self)
             }
             // As text, and in the audit event of the call that wrote it, as JSON.
-            let places = try await server.erase(.endUser, maria.id, of: tenant.id).residues
+            let places = try await server.erase(.endUser, maria.id, key).residues
             #expect(places.map(\.source) == ["trellis.audit_event", "trellis.site"])
             #expect(places.map(\.count) == [1, 1])
         }
@@ -289,7 +278,7 @@ struct PrivacyTests {
             let (tenant, key) = try await server.tenant("acme")
             let (_, stranger) = try await server.tenant("stranger")
             let (maria, _) = try await Self.somebody(server, tenant, key)
-            let certificate = try await server.erase(.endUser, maria.id, of: tenant.id)
+            let certificate = try await server.erase(.endUser, maria.id, key)
             func isGenuine(_ certificate: ErasureCertificate, _ token: String) async throws -> Bool {
                 let request = VerifyErasureCertificateRequest(certificate: certificate)
                 let answer = try await server.privacy(
@@ -322,7 +311,7 @@ struct PrivacyTests {
             let first: LegalHold = try await server.privacy("PlaceLegalHold", place, key)
             let second: LegalHold = try await server.privacy("PlaceLegalHold", place, key)
             #expect(first.subjectID == maria.id && first.reason == "case 12" && first.releaseTime == nil)
-            #expect(await server.eraseRefusal(.endUser, maria.id, of: tenant.id) == "LEGAL_HOLD")
+            #expect(await server.eraseRefusal(.endUser, maria.id, key) == "LEGAL_HOLD")
             func holds(_ request: ListLegalHoldsRequest) async throws -> [LegalHold] {
                 try await server.privacy("ListLegalHolds", request, key, as: ListLegalHoldsResponse.self).legalHolds
             }
@@ -340,7 +329,7 @@ struct PrivacyTests {
             #expect(await server.privacyRefusal("ReleaseLegalHold", release, key)?.reason == "LEGAL_HOLD_RELEASED")
             #expect(try await holds(ListLegalHoldsRequest(subjectID: maria.id)) == [second])
             #expect(try await holds(ListLegalHoldsRequest(showReleased: true)).map(\.id) == [first.id, second.id])
-            #expect(await server.eraseRefusal(.endUser, maria.id, of: tenant.id) == "LEGAL_HOLD")
+            #expect(await server.eraseRefusal(.endUser, maria.id, key) == "LEGAL_HOLD")
             let last = ReleaseLegalHoldRequest(id: second.id)
             _ = try await server.privacy("ReleaseLegalHold", last, key, as: LegalHold.self)
             // She and her alias, with all that was theirs.
@@ -370,7 +359,7 @@ struct PrivacyTests {
                 UpsertEndUserRequest(channel: "web", externalID: "somebody else"),
                 key
             )
-            let export = try await server.export(.endUser, maria.id, of: tenant.id)
+            let export = try await server.export(.endUser, maria.id, key)
             #expect(export.records.map(\.source) == ["end_users", "tokens_and_exports"])
             #expect(export.records.map(\.count) == [3, 1])
             let days = (export.expireTime?.seconds ?? 0) - (export.createTime?.seconds ?? 0)
@@ -399,7 +388,7 @@ struct PrivacyTests {
                 let request = TokenizeRequest(subjectKind: .endUser, subjectID: maria.id, kind: "note", texts: texts)
                 _ = try await server.privacy("Tokenize", request, key, as: TokenizeResponse.self)
             }
-            let large = try await server.export(.endUser, maria.id, of: tenant.id)
+            let large = try await server.export(.endUser, maria.id, key)
             let whole = try await server.document(of: large, key)
             #expect(whole.parts == 2 && SHA256.hash(whole.text.utf8) == large.sha256)
             #expect(large.records.last?.count == 301)
@@ -446,7 +435,7 @@ struct PrivacyTests {
             let writer = try await server.key(["tenancy.privacy.tokenize"], key)
             let ask = DetokenizeRequest(tokens: made)
             #expect(await server.privacyRefusal("Detokenize", ask, writer)?.code == .permissionDenied)
-            _ = try await server.erase(.endUser, maria.id, of: tenant.id)
+            _ = try await server.erase(.endUser, maria.id, key)
             #expect(try await texts([made[0], elsewhere[0]], key) == [nil, "one"])
             let late = TokenizeRequest(subjectKind: .endUser, subjectID: maria.id, kind: "note", texts: ["one"])
             #expect(await server.privacyRefusal("Tokenize", late, key)?.reason == "SUBJECT_ERASED")
@@ -456,7 +445,7 @@ struct PrivacyTests {
     @Test("a user is erased with invitations, roles and keys; the last owner stays")
     func users() async throws {
         try await TestServer.with { server in
-            let (tenant, key) = try await server.tenant("acme")
+            let (_, key) = try await server.tenant("acme")
             func user(_ email: String, _ name: String) async throws -> User {
                 try await server.call("CreateUser", CreateUserRequest(email: email, displayName: name), key)
             }
@@ -468,7 +457,7 @@ struct PrivacyTests {
                     assign,
                     TestServer.options(key)
                 ).message as RoleAssignment
-            #expect(await server.eraseRefusal(.user, owner.id, of: tenant.id) == "LAST_OWNER")
+            #expect(await server.eraseRefusal(.user, owner.id, key) == "LAST_OWNER")
             let clerk = try await user("carlos.mamani@example.com", "Carlos Mamani")
             let invite = InviteUserRequest(
                 email: "carlos.mamani@example.com",
@@ -478,13 +467,13 @@ struct PrivacyTests {
             _ = try await server.call("InviteUser", invite, key, as: Invitation.self)
             let create = CreateApiKeyRequest(displayName: "c", permissions: ["*"], userID: clerk.id)
             let his: ApiKey = try await server.call("CreateApiKey", create, key)
-            let export = try await server.export(.user, clerk.id, of: tenant.id)
+            let export = try await server.export(.user, clerk.id, key)
             let text = try await server.document(of: export, key).text
             for known in ["carlos.mamani@example.com", "Carlos Mamani", "Carlos M.", his.id] {
                 #expect(text.contains(known))
             }
             #expect(!text.contains("Rosa"))
-            let certificate = try await server.erase(.user, clerk.id, of: tenant.id)
+            let certificate = try await server.erase(.user, clerk.id, key)
             #expect(certificate.residues.isEmpty && certificate.keysDeleted == 1)
             let index = Hex.encode(Keyring(root: testEncryptionKey).index("carlos.mamani@example.com", kind: "email"))
             #expect(try await server.columns(holding: ["carlos", "mamani", index]) == "")

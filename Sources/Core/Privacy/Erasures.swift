@@ -28,6 +28,7 @@ public enum Erasures {
         }
         let subject = try await sources.find(request.subjectKind, request.subjectID, work)
         try await sources.checkHolds(on: subject, work)
+        work.audit.target("subject", subject.id.text)
         let times = try await work.transaction.run(ErasureTimes()).certain
         return ErasureCertificate(
             subjectKind: subject.kind,

@@ -17,6 +17,19 @@ public enum Exports {
     /// Says how far it is: how many of how many parts of the system, and which is next.
     public typealias Progress = (_ done: Int, _ total: Int, _ message: String) async throws -> Void
 
+    /// What an export is to do: the request, for whom an alias stands for, without what only the caller may know. Throws
+    /// NOT_FOUND or SUBJECT_ERASED.
+    public static func begin(
+        _ request: ExportSubjectRequest,
+        _ work: Work,
+        _ sources: PersonalDataSources
+    ) async throws -> ExportSubjectRequest {
+        let subject = try await sources.find(request.subjectKind, request.subjectID, work)
+        guard try await work.subject(subject.id) != nil else { throw subject.isErased }
+        work.audit.target("subject", subject.id.text)
+        return ExportSubjectRequest(subjectKind: subject.kind, subjectID: subject.id.text)
+    }
+
     /// Collects everything about a subject in one document, as of one moment, and keeps it.
     public static func make(
         _ request: ExportSubjectRequest,

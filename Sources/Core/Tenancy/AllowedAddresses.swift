@@ -44,11 +44,14 @@ public enum AllowLists {
             )
         }
         let tenant = work.scope.tenant
+        let before = try await work.transaction.run(AllowListGet(tenantID: tenant)) ?? AllowList()
         let replaced = try await work.transaction.run(AllowListSet(tenantID: tenant, networks: networks)).certain
             .replaced
         try Etag.check(request.etag, current: replaced, resource: "allow list", id: tenant.text)
         try await work.changesAccess()
-        return try await work.transaction.run(AllowListGet(tenantID: tenant)).certain
+        let after = try await work.transaction.run(AllowListGet(tenantID: tenant)).certain
+        work.audit.changed("allow_list", tenant.text, from: before, to: after)
+        return after
     }
 
     /// The networks as they are stored, each once.

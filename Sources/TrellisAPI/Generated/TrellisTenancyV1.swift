@@ -5035,6 +5035,14 @@ extension ExportSubjectRequest {
     }
 }
 
+extension ExportSubjectRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.value("subject_kind", subjectKind, required: true)
+        check.text("subject_id", subjectID, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
 extension ReadSubjectExportRequest {
     public static var fullName: String { "trellis.tenancy.v1.ReadSubjectExportRequest" }
 
@@ -5076,6 +5084,15 @@ extension EraseSubjectRequest {
         if !subjectID.isEmpty { c.pointee.subject_id = arena.text(subjectID) }
         if !reason.isEmpty { c.pointee.reason = arena.text(reason) }
         if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension EraseSubjectRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.value("subject_kind", subjectKind, required: true)
+        check.text("subject_id", subjectID, required: true, format: .uuid)
+        check.text("reason", reason, maximum: 500)
+        check.text("request_id", requestID, format: .requestID)
     }
 }
 

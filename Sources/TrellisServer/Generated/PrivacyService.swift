@@ -10,12 +10,23 @@ public import TrellisAPI
 /// A subject is an end user with everybody who was merged into them, or a user. What is personal about a subject is sealed
 /// with keys of their own; erasing deletes these keys, so that copies in backups cannot be read either.
 ///
-/// Reasons of FAILED_PRECONDITION: LEGAL_HOLD, LEGAL_HOLD_RELEASED, SUBJECT_ERASED.
+/// Reasons of FAILED_PRECONDITION: LEGAL_HOLD, LEGAL_HOLD_RELEASED, SUBJECT_ERASED, LAST_OWNER,
+/// OPERATION_UNDER_WAY.
 public protocol PrivacyService: Sendable {
+    /// Collects everything that is kept about a subject in one JSON document. The operation's response is a SubjectExport,
+    /// whose document ReadSubjectExport returns.
+    func exportSubject(_ request: ExportSubjectRequest, _ context: ServerContext) async throws -> LongRunningOperation
+
     /// Returns the document of an export, in parts of at most 1 MiB of UTF-8.
     func readSubjectExport(
         _ request: ReadSubjectExportRequest, _ responses: ResponseWriter<SubjectExportPart>, _ context: ServerContext
     ) async throws
+
+    /// Erases a subject: everything personal about them, everywhere, with the keys that it is sealed with. Then every table is
+    /// searched for what they were known by, and what was done and found is certified. The operation's response is the
+    /// ErasureCertificate. It cannot be undone. A subject under a legal hold is refused with LEGAL_HOLD. Erasing a subject
+    /// again answers with the certificate.
+    func eraseSubject(_ request: EraseSubjectRequest, _ context: ServerContext) async throws -> LongRunningOperation
 
     /// Returns the certificate of the erasure of a subject, by the id of the subject or of an alias of theirs.
     func getErasureCertificate(_ request: GetErasureCertificateRequest, _ context: ServerContext) async throws -> ErasureCertificate
@@ -43,11 +54,25 @@ public protocol PrivacyService: Sendable {
 
 // An RPC without an implementation answers UNIMPLEMENTED.
 extension PrivacyService {
+    /// Collects everything that is kept about a subject in one JSON document. The operation's response is a SubjectExport,
+    /// whose document ReadSubjectExport returns.
+    public func exportSubject(_ request: ExportSubjectRequest, _ context: ServerContext) async throws -> LongRunningOperation {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.PrivacyService/ExportSubject is not implemented by this server")
+    }
+
     /// Returns the document of an export, in parts of at most 1 MiB of UTF-8.
     public func readSubjectExport(
         _ request: ReadSubjectExportRequest, _ responses: ResponseWriter<SubjectExportPart>, _ context: ServerContext
     ) async throws {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.PrivacyService/ReadSubjectExport is not implemented by this server")
+    }
+
+    /// Erases a subject: everything personal about them, everywhere, with the keys that it is sealed with. Then every table is
+    /// searched for what they were known by, and what was done and found is certified. The operation's response is the
+    /// ErasureCertificate. It cannot be undone. A subject under a legal hold is refused with LEGAL_HOLD. Erasing a subject
+    /// again answers with the certificate.
+    public func eraseSubject(_ request: EraseSubjectRequest, _ context: ServerContext) async throws -> LongRunningOperation {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.PrivacyService/EraseSubject is not implemented by this server")
     }
 
     /// Returns the certificate of the erasure of a subject, by the id of the subject or of an alias of theirs.
@@ -91,6 +116,15 @@ extension PrivacyService {
 extension Router {
     /// Registers every RPC of `trellis.tenancy.v1.PrivacyService`, each with its `MethodPolicy`.
     public func register(privacy service: some PrivacyService) {
+        unary(
+            "/trellis.tenancy.v1.PrivacyService/ExportSubject",
+            MethodPolicy(
+                permission: "tenancy.privacy.export", scope: .tenant, effect: .write,
+                idempotent: false, audited: true,
+                administrative: true, category: .administration)
+        ) { (request: ExportSubjectRequest, context) in
+            try await service.exportSubject(request, context)
+        }
         serverStreaming(
             "/trellis.tenancy.v1.PrivacyService/ReadSubjectExport",
             MethodPolicy(
@@ -99,6 +133,15 @@ extension Router {
                 administrative: true, classified: true)
         ) { (request: ReadSubjectExportRequest, responses: ResponseWriter<SubjectExportPart>, context) in
             try await service.readSubjectExport(request, responses, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.PrivacyService/EraseSubject",
+            MethodPolicy(
+                permission: "tenancy.privacy.erase", scope: .tenant, effect: .write,
+                idempotent: true, audited: true,
+                administrative: true, category: .administration)
+        ) { (request: EraseSubjectRequest, context) in
+            try await service.eraseSubject(request, context)
         }
         unary(
             "/trellis.tenancy.v1.PrivacyService/GetErasureCertificate",

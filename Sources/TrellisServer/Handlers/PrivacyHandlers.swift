@@ -13,6 +13,19 @@ extension PersonalDataSources {
 
 /// PrivacyService: each method as its use case.
 struct PrivacyHandlers: PrivacyService {
+    func exportSubject(_ request: ExportSubjectRequest, _ context: ServerContext) async throws -> LongRunningOperation {
+        try await context.write(request) { work in
+            try await work.startOperation(PrivacyOperations.export, try await Exports.begin(request, work, .everywhere))
+        }
+    }
+
+    func eraseSubject(_ request: EraseSubjectRequest, _ context: ServerContext) async throws -> LongRunningOperation {
+        try await context.write(request) { work in
+            let begun = try await Erasures.begin(request, work, .everywhere)
+            return try await work.startOperation(PrivacyOperations.erasure, begun, uniqueKey: begun.subjectID)
+        }
+    }
+
     func readSubjectExport(
         _ request: ReadSubjectExportRequest,
         _ responses: ResponseWriter<SubjectExportPart>,

@@ -49,6 +49,7 @@ enum ServerJobs {
         }
         let fifty = ScheduleTiming.cron(CronExpression(literal: "50 * * * *"))
         registry.schedule("remove-expired", fifty, removeExpired, NoPayload())
+        PrivacyOperations.register(in: &registry, .everywhere)
         return registry
     }
 }

@@ -9,7 +9,8 @@ public import TrellisAPI
 /// A subject is an end user with everybody who was merged into them, or a user. What is personal about a subject is sealed
 /// with keys of their own; erasing deletes these keys, so that copies in backups cannot be read either.
 ///
-/// Reasons of FAILED_PRECONDITION: LEGAL_HOLD, LEGAL_HOLD_RELEASED, SUBJECT_ERASED.
+/// Reasons of FAILED_PRECONDITION: LEGAL_HOLD, LEGAL_HOLD_RELEASED, SUBJECT_ERASED, LAST_OWNER,
+/// OPERATION_UNDER_WAY.
 public struct PrivacyClient: Sendable {
     /// What the calls are made over.
     public let connection: TrellisConnection
@@ -17,12 +18,32 @@ public struct PrivacyClient: Sendable {
     /// Calls the service over a connection, which can be shared with other services' clients.
     public init(_ connection: TrellisConnection) { self.connection = connection }
 
+    /// Collects everything that is kept about a subject in one JSON document. The operation's response is a SubjectExport,
+    /// whose document ReadSubjectExport returns.
+    public func exportSubject(
+        _ request: ExportSubjectRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> LongRunningOperation {
+        try await connection.unary(
+            "/trellis.tenancy.v1.PrivacyService/ExportSubject", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
     /// Returns the document of an export, in parts of at most 1 MiB of UTF-8.
     public func readSubjectExport(
         _ request: ReadSubjectExportRequest, options: TrellisConnection.Options? = nil
     ) -> ResponseStream<SubjectExportPart> {
         connection.serverStreaming(
             "/trellis.tenancy.v1.PrivacyService/ReadSubjectExport", request, isIdempotent: true, options: options)
+    }
+
+    /// Erases a subject: everything personal about them, everywhere, with the keys that it is sealed with. Then every table is
+    /// searched for what they were known by, and what was done and found is certified. The operation's response is the
+    /// ErasureCertificate. It cannot be undone. A subject under a legal hold is refused with LEGAL_HOLD. Erasing a subject
+    /// again answers with the certificate.
+    public func eraseSubject(
+        _ request: EraseSubjectRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> LongRunningOperation {
+        try await connection.unary(
+            "/trellis.tenancy.v1.PrivacyService/EraseSubject", request, isIdempotent: true, options: options)
     }
 
     /// Returns the certificate of the erasure of a subject, by the id of the subject or of an alias of theirs.

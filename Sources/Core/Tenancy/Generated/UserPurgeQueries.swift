@@ -11,9 +11,18 @@ package struct UserPurgeBatch: Statement {
     package static let sql = """
         WITH gone AS MATERIALIZED (
             SELECT tenant_id, user_id FROM trellis.tenant_user
-            WHERE purge_time <= now()
+            WHERE purge_time <= now() AND NOT EXISTS (
+                SELECT FROM trellis.legal_hold
+                WHERE legal_hold.tenant_id = tenant_user.tenant_id AND subject_id = user_id AND release_time IS NULL
+            )
             LIMIT $1
             FOR UPDATE SKIP LOCKED
+        ), tokens AS (
+            DELETE FROM trellis.subject_token USING gone
+            WHERE subject_token.tenant_id = gone.tenant_id AND subject_id = gone.user_id
+        ), exports AS (
+            DELETE FROM trellis.subject_export USING gone
+            WHERE subject_export.tenant_id = gone.tenant_id AND subject_id = gone.user_id
         ), subjects AS (
             DELETE FROM trellis.subject_key USING gone
             WHERE subject_key.tenant_id = gone.tenant_id AND subject_id = gone.user_id

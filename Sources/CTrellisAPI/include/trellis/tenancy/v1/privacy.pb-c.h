@@ -9,6 +9,7 @@
 PROTOBUF_C__BEGIN_DECLS
 
 #include "google/protobuf/timestamp.pb-c.h"
+#include "trellis/operations/v1/operations.pb-c.h"
 #include "trellis/options/v1/options.pb-c.h"
 
 typedef struct Trellis__Tenancy__V1__SubjectExport Trellis__Tenancy__V1__SubjectExport;
