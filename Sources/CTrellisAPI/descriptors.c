@@ -4704,7 +4704,7 @@ static const uint8_t file_19[] =
   "\17next_page_token\30\2 \1(\11R\15nextPageToken\"@\12"
   "\27RotateSigningKeyRequest\22%\12"
   "\12"
-  "request_id\30\17 \1(\11B\6\222\265\30\2@\10R\11requestId2\203\17\12"
+  "request_id\30\17 \1(\11B\6\222\265\30\2@\10R\11requestId2\205\17\12"
   "\21CredentialService\22r\12"
   "\20AcceptInvitation\22+.trellis.tenancy.v1.AcceptInvitationRequest\32!.trellis.tenancy.v1.SessionTok"
   "ens\"\16\212\265\30\12"
@@ -4718,9 +4718,9 @@ static const uint8_t file_19[] =
   "\7SignOut\22\".trellis.tenancy.v1.SignOutRequest\32\33.trellis.tenancy.v1.Session\"\14\212\265\30\10"
   "\20\2\30\2(\1P\3\22~\12"
   "\21SignOutEverywhere\22,.trellis.tenancy.v1.SignOutEverywhereRequest\32-.trellis.tenancy.v1.SignOutE"
-  "verywhereResponse\"\14\212\265\30\10\20\2\30\2(\1P\3\22\212\1\12"
+  "verywhereResponse\"\14\212\265\30\10\20\2\30\2(\1P\3\22\214\1\12"
   "\14ListSessions\22'.trellis.tenancy.v1.ListSessionsRequest\32(.trellis.tenancy.v1.ListSessionsRespon"
-  "se\"'\212\265\30#\20\2\30\1 \1\62\33tenancy.users.read_personal\22\203\1\12"
+  "se\")\212\265\30%\20\2\30\1 \1\62\33tenancy.users.read_personalX\1\22\203\1\12"
   "\15RevokeSession\22(.trellis.tenancy.v1.RevokeSessionRequest\32\33.trellis.tenancy.v1.Session\"+\212"
   "\265\30'\20\2\30\2 \1(\1\62\33tenancy.users.read_personalP\3\22w\12"
   "\16ChangePassword\22).trellis.tenancy.v1.ChangePasswordRequest\32*.trellis.tenancy.v1.ChangePassword"
@@ -8073,7 +8073,7 @@ const trellis_proto_file trellis_proto_files[] = {
   {"trellis/search/v1/search.proto", file_16, 14917},
   {"trellis/tenancy/v1/access.proto", file_17, 11763},
   {"trellis/tenancy/v1/admission.proto", file_18, 6504},
-  {"trellis/tenancy/v1/credentials.proto", file_19, 16197},
+  {"trellis/tenancy/v1/credentials.proto", file_19, 16199},
   {"trellis/tenancy/v1/end_users.proto", file_20, 17656},
   {"trellis/tenancy/v1/plans.proto", file_21, 4192},
   {"trellis/tenancy/v1/privacy.proto", file_22, 12889},

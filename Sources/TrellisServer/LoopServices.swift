@@ -71,22 +71,6 @@ final class LoopServices: @unchecked Sendable {
         doorkeeper = Doorkeeper(loop, database, AccessTokens(database, credentials.settings), news, limiter)
     }
 
-    /// Begins to remove the rows of a purged tenant, for which nobody waits. What a failure or a stop leaves, housekeeping
-    /// removes (``Server/removeExpired()``).
-    func sweep(_ tenant: UUID) {
-        loop.startTask { [self] in
-            do {
-                let rows = try await TenantSweep.sweep(tenant, database)
-                log.notice("removed a purged tenant", metadata: ["tenant": "\(tenant)", "rows": "\(rows)"])
-            } catch {
-                log.warning(
-                    "cannot remove a purged tenant; it is tried again",
-                    metadata: ["tenant": "\(tenant)", "error": "\(error)"]
-                )
-            }
-        }
-    }
-
     /// Takes the policies of a router that holds all its methods.
     func read(_ router: Router) {
         loop.assertOnLoop()

@@ -188,7 +188,7 @@ struct PurgeTests {
             )
             let purge = PurgeTenantRequest(id: tenant.id, force: true)
             #expect(await TenantLifeTests.reason(server, "PurgeTenant", purge) == "LEGAL_HOLD")
-            try await server.server.removeExpired()
+            try await server.runSchedule("remove-expired")
             let get = GetTenantRequest(id: tenant.id)
             #expect(try await server.call("GetTenant", get, server.platformKey, as: Tenant.self).state == .deleted)
             try await server.database.execute("UPDATE trellis.legal_hold SET release_time = now()")
@@ -210,7 +210,7 @@ struct PurgeTests {
             try await server.database.execute(
                 "UPDATE trellis.tenant SET purge_time = now() - interval '1 second' WHERE tenant_id = '\(old.id)'"
             )
-            try await server.server.removeExpired()
+            try await server.runSchedule("remove-expired")
             try await Self.swept(old.id, server)
             func state(_ tenant: Tenant) async throws -> Tenant.State {
                 try await server.call("GetTenant", GetTenantRequest(id: tenant.id), server.platformKey, as: Tenant.self)
@@ -223,7 +223,7 @@ struct PurgeTests {
             try await server.database.execute(
                 "UPDATE trellis.tenant SET state = 4, sweep_time = NULL WHERE tenant_id = '\(young.id)'"
             )
-            try await server.server.removeExpired()
+            try await server.runSchedule("remove-expired")
             try await Self.swept(young.id, server)
             #expect(try await Self.rows(of: young.id, server.database)["site"] == 0)
         }

@@ -190,7 +190,7 @@ struct SiteLifeTests {
             try await server.database.execute(
                 "UPDATE trellis.site SET purge_time = now() - interval '1 second' WHERE site_id = '\(sites[0].id)'"
             )
-            try await server.server.removeExpired()
+            try await server.runSchedule("remove-expired")
             let all = ListSitesRequest(showDeleted: true)
             #expect(try await Self.names(server, key, all) == ["Main", "young", "alive"])
             let left = try await server.access(

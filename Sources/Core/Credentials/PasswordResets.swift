@@ -104,6 +104,7 @@ public enum PasswordResets {
     }
 
     private static func make(person: UUID, user: UUID, _ work: Work) async throws -> PasswordReset {
+        work.audit.target("user", user.text)
         let token = ResetToken(person: person)
         let expires = Instant.now().advanced(byMicroseconds: CredentialSettings.resetMicroseconds)
         try await work.asPlatform { work in

@@ -22,6 +22,8 @@ public enum Sessions {
         guard let key = try await work.subject(user) else { throw DomainError.unauthenticated(.signIn) }
         let (id, tenant) = (UUID.v7(), work.scope.tenant)
         let personal = Session(address: client.address, userAgent: client.userAgent)
+        // The request's address is theirs.
+        work.audit.isAbout(key)
         let token = RefreshToken(tenant: tenant, session: id)
         _ = try await work.transaction.run(
             SessionInsert(
@@ -34,7 +36,9 @@ public enum Sessions {
             ),
             RefreshTokenInsert(tenantID: tenant, sessionID: id, tokenHash: token.hash)
         )
-        return try await tokens(of: id, token, work, settings)
+        let tokens = try await tokens(of: id, token, work, settings)
+        work.audit.changed("session", id.text, from: nil, to: tokens.session, of: key)
+        return tokens
     }
 
     /// Whose session a refresh token is of; nil when there is no such session. On the database's loop.
@@ -71,16 +75,22 @@ public enum Sessions {
                 sessionID: session
             )
         )
+        work.audit.target("session", session.text)
         return try await tokens(of: session, next, work, settings)
     }
 
     /// Ends a session of the work's tenant, whosever it is.
     public static func end(_ id: UUID, _ work: Work) async throws -> Session {
-        let ended = try await work.transaction.run(SessionRevoke(tenantID: work.scope.tenant, sessionID: id))
-        if ended == 1 { try await work.changesAccess() }
-        return try await work.transaction.run(SessionGet(tenantID: work.scope.tenant, sessionID: id))
+        let (tenant, view) = (work.scope.tenant, PersonalView.whole(work.keyring))
+        let before = try await work.transaction.run(SessionLock(tenantID: tenant, sessionID: id))
             .orNotFound("session", id)
-            .session(.whole(work.keyring), current: work.scope.actor.id)
+        let ended = try await work.transaction.run(SessionRevoke(tenantID: tenant, sessionID: id))
+        if ended == 1 { try await work.changesAccess() }
+        let session = try await work.transaction.run(SessionGet(tenantID: tenant, sessionID: id)).certain
+            .session(view, current: work.scope.actor.id)
+        let was = try before.session(view, current: work.scope.actor.id)
+        work.audit.changed("session", id.text, from: was, to: session)
+        return session
     }
 
     /// Ends the session that makes the call.
@@ -115,10 +125,10 @@ public enum Sessions {
     public static func list(
         _ request: ListSessionsRequest,
         _ page: Page,
-        _ scope: Scope,
-        _ database: Database,
+        _ reading: Reading,
         _ view: PersonalView
     ) async throws -> ListSessionsResponse {
+        let scope = reading.scope
         try requireTenant(scope)
         let asked = try UUID.optional(request.userID, field: "user_id")
         guard let user = asked ?? scope.actor.user else {
@@ -126,15 +136,14 @@ public enum Sessions {
         }
         let isOwn = user == scope.actor.user
         if !isOwn { try scope.require(readOthers) }
-        let rows = try await database.run(
+        let rows = try await reading.transaction.run(
             SessionList(
                 tenantID: scope.tenant,
                 userID: user,
                 after: try page.after,
                 showEnded: request.showEnded,
                 count: Int64(page.count)
-            ),
-            scope.settings
+            )
         )
         let view = isOwn ? PersonalView.whole(view.keyring) : view
         var response = ListSessionsResponse()
@@ -154,7 +163,8 @@ public enum Sessions {
 
     /// Ends all sessions of a person, in all tenants, but one. Returns how many.
     static func endAll(of person: UUID, but kept: UUID, _ work: Work) async throws -> Int32 {
-        try await work.asPlatform { work in
+        if let user = work.scope.actor.user { work.audit.target("user", user.text) }
+        return try await work.asPlatform { work in
             let ended = try await work.transaction.run(SessionsRevokeOfPerson(personID: person, kept: kept))
             // In one order, so that two of them do not wait for each other.
             for tenant in Set(ended.map(\.tenantID)).sorted() { try await work.changesAccess(of: tenant) }

@@ -218,7 +218,7 @@ extension Router {
             MethodPolicy(
                 permission: "", scope: .authenticated, effect: .read,
                 idempotent: true, audited: false,
-                personalPermission: "tenancy.users.read_personal")
+                personalPermission: "tenancy.users.read_personal", classified: true)
         ) { (request: ListSessionsRequest, context) in
             try await service.listSessions(request, context)
         }

@@ -123,7 +123,8 @@ struct CredentialHandlers: CredentialService {
 
     func listSessions(_ request: ListSessionsRequest, _ context: ServerContext) async throws -> ListSessionsResponse {
         let call = context.call
-        return try await Sessions.list(request, context.page(request), call.scope, call.database, call.personalView)
+        let page = try context.page(request)
+        return try await context.read(request) { try await Sessions.list(request, page, $0, call.personalView) }
     }
 
     func revokeSession(_ request: RevokeSessionRequest, _ context: ServerContext) async throws -> Session {

@@ -32,11 +32,12 @@ extension TenancyHandlers {
     }
 
     func purgeTenant(_ request: PurgeTenantRequest, _ context: ServerContext) async throws -> Tenant {
-        let tenant = try await context.write(request, about: request.id) { work in
-            try await Tenants.purge(request, work)
+        try await context.write(request, about: request.id) { work in
+            let tenant = try await Tenants.purge(request, work)
+            // Its rows are removed by a job, for which nobody waits.
+            _ = try await work.enqueue(ServerJobs.removeExpired, NoPayload())
+            return tenant
         }
-        context.call.services.sweep(try UUID(request.id, field: "id"))
-        return tenant
     }
 
     func getOwnTenant(_ request: GetOwnTenantRequest, _ context: ServerContext) async throws -> Tenant {
