@@ -54,7 +54,7 @@ struct TrellisClientTests {
     func readme() async throws {
         try await Self.withServer { address, key in
             let sites = try await readmeExample(address: address, key: key)
-            #expect(sites == ["Lima"])
+            #expect(sites == ["Main", "Lima"])
         }
         let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         let source = String(
@@ -148,7 +148,7 @@ struct TrellisClientTests {
             let text = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
             #expect(code == 0, "\(text)")
             for line in [
-                "made: Example", "refused: INVALID_ARGUMENT INVALID_FIELDS", "  display_name: ", "sites: Example",
+                "made: Example", "refused: INVALID_ARGUMENT INVALID_FIELDS", "  display_name: ", "sites: Main, Example",
                 "health: serving", "service: trellis.tenancy.v1.TenancyService",
             ] {
                 #expect(text.contains(line), "\(line) is missing in:\n\(text)")

@@ -83,7 +83,7 @@ struct CredentialStoryTests {
             #expect(
                 told == [
                     "IssueTenantKey", "InviteUser", "AcceptInvitation", "SignIn", "CreateSite", "RefreshSession",
-                    "ListSessions", "SignOut",
+                    "SignOut",
                 ]
             )
         }

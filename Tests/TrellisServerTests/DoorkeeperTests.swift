@@ -52,7 +52,13 @@ struct DoorkeeperTests {
             self.tenant = try #require(UUID(tenant.id))
             loop = pool.loop
             self.administrator = administrator
-            doorkeeper = Doorkeeper(loop, pool, AccessTokens(pool, CredentialSettings()), news, RateLimiter(share: 1, perAddress: 0))
+            doorkeeper = Doorkeeper(
+                loop,
+                pool,
+                AccessTokens(pool, CredentialSettings()),
+                news,
+                RateLimiter(share: 1, perAddress: 0)
+            )
             header = Array("Bearer \(key)".utf8)
             evidence = try Evidence(header: header)
             news.trustedUntil = .max
