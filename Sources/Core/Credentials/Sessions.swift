@@ -95,13 +95,13 @@ public enum Sessions {
 
     /// Ends the session that makes the call.
     public static func signOut(_ work: Work) async throws -> Session {
-        _ = try await own(work.scope, work)
+        _ = try await own(work)
         return try await end(work.scope.actor.id, work)
     }
 
     /// Ends all sessions of the person whose session makes the call, in all tenants.
     public static func signOutEverywhere(_ work: Work) async throws -> SignOutEverywhereResponse {
-        let person = try await own(work.scope, work).personID
+        let person = try await own(work).personID
         return SignOutEverywhereResponse(revokedSessions: try await endAll(of: person, but: .zero, work))
     }
 
@@ -173,10 +173,11 @@ public enum Sessions {
     }
 
     /// The row of the session that makes the call.
-    static func own(_ scope: Scope, _ work: Work) async throws -> SessionRow {
-        guard !scope.isPlatform, scope.actor.user != nil,
-            let row = try await work.transaction.run(SessionGet(tenantID: scope.tenant, sessionID: scope.actor.id))
-        else { throw noSession }
+    static func own(_ work: Work) async throws -> SessionRow {
+        let actor = work.scope.actor
+        guard actor.user != nil else { throw noSession }
+        let get = SessionGet(tenantID: work.scope.tenant, sessionID: actor.id)
+        guard let row = try await work.transaction.run(get) else { throw noSession }
         return row
     }
 

@@ -121,7 +121,7 @@ def test_a_wrong_request_names_the_flags(story):
 
 
 def test_exit_codes_say_what_kind_of_failure_it_was(story):
-    assert "-> give a key" in story.error("--token", "trl_tenant_x_y", "tenancy", "list-sites", code=4)
+    assert "or give a key with --token" in story.error("--token", "trl_tenant_x_y", "tenancy", "list-sites", code=4)
     assert "--platform" in story.error("tenancy", "list-tenants", code=4)
     story.error("--platform", "tenancy", "create-tenant", "--slug", "lima", "--display-name", "x", code=5)
     nowhere = story.error("--address", "127.0.0.1:1", "--timeout", "3", "tenancy", "list-sites", code=6)

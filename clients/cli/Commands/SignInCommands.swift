@@ -12,8 +12,8 @@ enum SignInCommands {
         summary: "Sign in with a password, and use the session from now on.",
         details:
             "The password is asked for, or read from standard input when that is no terminal. The session is kept in "
-            + "profiles.json of the home folder, which only its owner can read, under the tenant's short name; its tokens "
-            + "are exchanged as they run out.",
+            + "profiles.json of the home folder, which only its owner can read, under the tenant's short name, and the "
+            + "user's where a key has that; its tokens are exchanged as they run out.",
         flags: [
             Flag("tenant", placeholder: "NAME", help: "The tenant's short name; needed by who is a user of several.")
         ],
@@ -85,14 +85,22 @@ enum SignInCommands {
         return try await context.withConnection(session, body)
     }
 
-    /// Stores a session under its tenant's short name.
+    /// The tenant's short name, or, where a key is stored under that, with the user's beside it: a key that is overwritten
+    /// is lost.
+    private static func name(for caller: WhoAmIResponse, in home: Home) throws(UsageError) -> String {
+        let name = caller.tenant?.slug ?? "session"
+        let isKey = try home.profiles().all.contains { $0.name == name && $0.credentials.refresh == nil }
+        return isKey ? "\(name)-\(caller.user?.email.prefix { $0 != "@" } ?? "user")" : name
+    }
+
+    /// Stores a session as a profile.
     private static func keep(_ tokens: SessionTokens, _ context: Context) async throws {
         var session = context.session
         (session.token, session.renewal) = (tokens.accessToken, nil)
         let caller: WhoAmIResponse = try await context.withConnection(session) { connection in
             try await connection.unary(Methods.whoAmI, WhoAmIRequest(), isIdempotent: true)
         }
-        let name = caller.tenant?.slug ?? "session"
+        let name = try name(for: caller, in: session.home)
         try session.home.store(
             name,
             Home.Credentials(

@@ -10,6 +10,8 @@ struct ResponseView {
     let width: Int?
 
     /// The most rows' worth of text that a cell shows of a longer value when the output is no terminal.
+    /// Elements of a list that a cell of a table shows at most.
+    private static let mostElements = 3
     private static let longestCell = 200
 
     /// The lines to print.
@@ -77,7 +79,10 @@ struct ResponseView {
             let parts = naming(name).map { field in value[field.jsonName].map { cell($0, field) } ?? "" }
             return parts.filter { !$0.isEmpty }.joined(separator: " ")
         }
-        if case .array(let elements) = value { return elements.map { self.text($0, field) }.joined(separator: ", ") }
+        if case .array(let elements) = value {
+            let shown = elements.prefix(Self.mostElements).map { self.text($0, field) }.joined(separator: ", ")
+            return elements.count > Self.mostElements ? "\(shown), … \(elements.count - Self.mostElements) more" : shown
+        }
         let text = self.text(value, field)
         return width == nil ? DisplayWidth.truncated(text, to: Self.longestCell) : text
     }
