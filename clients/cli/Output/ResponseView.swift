@@ -9,9 +9,9 @@ struct ResponseView {
     /// The columns of the terminal, `nil` when the output goes elsewhere.
     let width: Int?
 
-    /// The most rows' worth of text that a cell shows of a longer value when the output is no terminal.
     /// Elements of a list that a cell of a table shows at most.
     private static let mostElements = 3
+    /// The most rows' worth of text that a cell shows of a longer value when the output is no terminal.
     private static let longestCell = 200
 
     /// The lines to print.
