@@ -2,6 +2,7 @@ import EventLoop
 import Logging
 import RPC
 import RPCServer
+import Synchronization
 
 // What every call of trellisd passes through (Sources/TrellisServer/Interceptors), as far as it needs no database: the
 // same work in the same order, for a caller whose credential is remembered.
@@ -15,6 +16,9 @@ final class LoopPart: @unchecked Sendable {
     let level: Logger.Level
     var metrics: [MethodCounts]
     private var callers: [UInt64: Caller] = [:]
+    /// Until when what is remembered may be trusted, and whether something of it is to be forgotten.
+    private let trustEnd = Atomic<UInt64>(.max)
+    private let isNew = Atomic<Bool>(false)
 
     /// The calls of one method: by status code, by duration, and all durations together in nanoseconds.
     struct MethodCounts {
@@ -56,9 +60,13 @@ final class LoopPart: @unchecked Sendable {
     /// The caller behind an authorization header, compared as a whole in constant time.
     func known(_ header: UnsafeRawBufferPointer) -> Caller? {
         loop.assertOnLoop()
-        guard let key = Self.key(header), let caller = callers[key], loop.now < caller.validUntil,
+        let now = loop.now
+        guard now < trustEnd.load(ordering: .acquiring) else { return nil }
+        if isNew.load(ordering: .acquiring) { callers = [:] }
+        guard let key = Self.key(header), let caller = callers[key], now < caller.validUntil, !caller.isOver,
             caller.header.withUnsafeBytes({ Self.equal($0, header) })
         else { return nil }
+        caller.lastUse = now
         return caller
     }
 
@@ -86,6 +94,8 @@ final class Caller: @unchecked Sendable {
     // @unchecked: confined to its loop.
     let header: [UInt8]
     let validUntil: UInt64
+    var isOver = false
+    var lastUse: UInt64 = 0
     private var calls: [Call?] = []
 
     init(_ header: [UInt8], validUntil: UInt64) {
@@ -106,7 +116,36 @@ final class Caller: @unchecked Sendable {
 final class Call: Sendable {
     // Their caller outlives them.
     private unowned let caller: Caller
+    /// The credential's and the tenant's, which no rate here empties.
+    private let buckets = (TokenBucket(), TokenBucket())
+
     init(_ caller: Caller) { self.caller = caller }
+
+    /// Counts a call by the rates of the plan.
+    ///
+    /// - Returns: whether it is let in.
+    @inline(__always)
+    func count(at now: UInt64) -> Bool {
+        let now = Int64(truncatingIfNeeded: now)
+        return buckets.0.take(at: now) && buckets.1.take(at: now)
+    }
+}
+
+/// A token bucket as one number, like trellisd's, of a token a nanosecond.
+final class TokenBucket: Sendable {
+    private let fullAt = Atomic<Int64>(0)
+
+    @inline(__always)
+    func take(at now: Int64) -> Bool {
+        var before = fullAt.load(ordering: .relaxed)
+        while true {
+            let after = max(before, now) &+ 1
+            if after &- now > 1_000_000_000 { return false }
+            let (isDone, current) = fullAt.weakCompareExchange(expected: before, desired: after, ordering: .relaxed)
+            if isDone { return true }
+            before = current
+        }
+    }
 }
 
 enum CallKey: ContextKey {
@@ -167,7 +206,11 @@ struct Authentication: ServerInterceptor {
         guard let known = context.metadata.withValue("authorization", { $0.flatMap(part.known) }) else {
             throw RPCError(.unauthenticated, "send the authorization header that trellis-echo was started with")
         }
-        context[CallKey.self] = known.call(context.route.index)
+        // A consistency token of the caller would be read here.
+        if context.metadata.withValue("x-consistency-token", { $0 != nil }) { return false }
+        let call = known.call(context.route.index)
+        context[CallKey.self] = call
+        guard call.count(at: context.arrived) else { throw RPCError(.resourceExhausted, "too many calls") }
         return true
     }
 }

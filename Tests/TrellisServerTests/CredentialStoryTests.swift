@@ -89,6 +89,36 @@ struct CredentialStoryTests {
         }
     }
 
+    @Test("somebody is erased with the last user that they sign in as, and not before")
+    func erasure() async throws {
+        try await TestServer.with { server in
+            var users: [(user: String, admin: String)] = []
+            for slug in ["acme", "zenith"] {
+                let (_, admin) = try await server.tenant(slug)
+                let invite = InviteUserRequest(
+                    email: "ana@example.com",
+                    displayName: "Ana",
+                    roles: [RoleGrant(role: "member")]
+                )
+                let invitation: Invitation = try await server.call("InviteUser", invite, admin)
+                let accept = AcceptInvitationRequest(token: invitation.token, password: TestServer.password)
+                _ = try await server.sign("AcceptInvitation", accept, as: SessionTokens.self)
+                users.append((invitation.userID, admin))
+            }
+            func people() async throws -> [String] {
+                try await server.rows("SELECT person_id::text FROM trellis.person")
+            }
+            _ = try await server.erase(.user, users[0].user, users[0].admin)
+            #expect(try await people().count == 1)
+            let still = SignInRequest(email: "ana@example.com", password: TestServer.password)
+            #expect(try await server.sign("SignIn", still, as: SignInResponse.self).tokens != nil)
+            _ = try await server.erase(.user, users[1].user, users[1].admin)
+            #expect(try await people().isEmpty)
+            #expect(await server.refusal("SignIn", still)?.reason == "SIGN_IN_REFUSED")
+            #expect(try await server.columns(holding: ["ana@example.com"]) == "")
+        }
+    }
+
     @Test("a refresh token that comes a second time ends the session, and leaves an event; a retry does not")
     func reuse() async throws {
         try await TestServer.with { server in

@@ -37,6 +37,35 @@ struct TenantLifeTests {
         }
     }
 
+    @Test(
+        "of an archived tenant everything is read and nothing changed, but who can sign in; the platform takes it out again"
+    )
+    func archive() async throws {
+        try await TestServer.with { server in
+            let (tenant, key) = try await server.tenant("acme")
+            let request = ArchiveTenantRequest(id: tenant.id)
+            let archived: Tenant = try await server.call("ArchiveTenant", request, server.platformKey)
+            #expect(archived.archiveTime != nil && archived.state == .active)
+            let again: Tenant = try await server.call("ArchiveTenant", request, server.platformKey)
+            #expect(again == archived)
+            let sites: ListSitesResponse = try await server.call("ListSites", ListSitesRequest(), key)
+            #expect(sites.sites.count == 1)
+            #expect(
+                await Self.reason(server, "CreateSite", CreateSiteRequest(displayName: "x"), key) == "TENANT_ARCHIVED"
+            )
+            let made = CreateApiKeyRequest(displayName: "still", permissions: ["tenancy.sites.read"])
+            _ = try await server.call("CreateApiKey", made, key, as: ApiKey.self)
+            #expect(await Self.reason(server, "ArchiveTenant", request, key) == "WRONG_CREDENTIAL_KIND")
+            let out: Tenant = try await server.call(
+                "UnarchiveTenant",
+                UnarchiveTenantRequest(id: tenant.id),
+                server.platformKey
+            )
+            #expect(out.archiveTime == nil)
+            _ = try await server.call("CreateSite", CreateSiteRequest(displayName: "x"), key, as: Site.self)
+        }
+    }
+
     @Test("the platform and the tenant's administrators change its name, industry and settings, by mask and etag")
     func update() async throws {
         try await TestServer.with { server in

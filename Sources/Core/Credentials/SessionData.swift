@@ -32,17 +32,21 @@ public struct SessionData: PersonalDataSource {
     }
 
     /// Erases everything personal about a subject. Their sessions end with it, and whoever signed in as them does so no
-    /// more.
+    /// more: with the last user that they sign in as, they are erased themselves.
     public func erase(_ subject: DataSubject, _ work: Work) async throws -> Int64 {
         guard subject.kind == .user else { return 0 }
         let (tenant, id) = (work.scope.tenant, subject.id)
         let sessions = try await work.transaction.run(SessionErase(tenantID: tenant, userID: id))
-        let (memberships, resets) = try await work.asPlatform { work in
-            try await work.transaction.run(
+        let others = try await work.asPlatform { work in
+            let transaction = work.transaction
+            let person = try await transaction.run(MembershipPerson(memberOf: tenant, userID: id))?.personID
+            let (memberships, resets) = try await transaction.run(
                 MembershipErase(memberOf: tenant, userID: id),
                 PasswordResetErase(memberOf: tenant, userID: id)
             )
+            guard let person else { return memberships + resets }
+            return try await memberships + resets + transaction.run(PersonEraseAlone(personID: person))
         }
-        return Int64(sessions + memberships + resets)
+        return Int64(sessions + others)
     }
 }

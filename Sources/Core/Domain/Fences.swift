@@ -1,5 +1,6 @@
 package import Postgres
 public import Primitives
+internal import TrellisAPI
 
 /// Why nobody of a tenant is let in.
 public enum TenantClosure: Int16, Equatable, Sendable {
@@ -13,17 +14,32 @@ public enum TenantClosure: Int16, Equatable, Sendable {
 
 extension Work {
     /// Refuses to change anything of a tenant that nobody is let into any more. The tenant stays open until the
-    /// transaction ends: whoever suspends, deletes or purges it waits.
-    func requireOpenTenant() async throws {
+    /// transaction ends: whoever suspends, archives, deletes or purges it waits.
+    ///
+    /// - Parameter category: of an archived tenant, nothing is changed but who can sign in and what keys there are: it is
+    ///   still read.
+    func requireOpenTenant(for category: AuditCategory) async throws {
         guard scope.tenant != .zero else { return }
         // A credential is of a tenant, whose row is never deleted.
-        let state = try await tenantState(scope.tenant).certain
-        if let closure = TenantClosure(rawValue: state) { throw DomainError.tenantClosed(closure) }
+        let row = try await tenantRow(scope.tenant).certain
+        if let closure = TenantClosure(rawValue: row.state) { throw DomainError.tenantClosed(closure) }
+        guard row.archiveTime == nil || category == .authentication else {
+            throw DomainError.failedPrecondition(
+                .init(
+                    reason: "TENANT_ARCHIVED",
+                    subject: "tenants/\(scope.tenant)",
+                    description: "the tenant is archived, and nothing of it can be changed: the platform can use "
+                        + "UnarchiveTenant"
+                )
+            )
+        }
     }
 
     /// The state of a tenant, which stays so until the transaction ends; nil when there is none.
-    package func tenantState(_ tenant: UUID) async throws -> Int16? {
-        try await transaction.run(FenceShare(key: tenant.fence), TenantState(tenantID: tenant)).1?.state
+    package func tenantState(_ tenant: UUID) async throws -> Int16? { try await tenantRow(tenant)?.state }
+
+    private func tenantRow(_ tenant: UUID) async throws -> TenantStateRow? {
+        try await transaction.run(FenceShare(key: tenant.fence), TenantState(tenantID: tenant)).1
     }
 
     /// Refuses to change what belongs to a site that is archived, deleted or not there. The site stays as it is until

@@ -173,7 +173,7 @@ extension Work {
         _ call: WriteCall,
         _ body: (Work) async throws -> Response
     ) async throws -> Written<Response> {
-        try await requireOpenTenant()
+        try await requireOpenTenant(for: call.category)
         let outcome = request.requestID.isEmpty ? nil : Outcome(request, call)
         if let outcome, let earlier: Response = try await outcome.claim(transaction) {
             return Written(response: earlier, access: [:], isReplay: true)

@@ -16,6 +16,8 @@ extension UpdateTenantRequest: WriteRequest {}
 extension UpdateOwnTenantRequest: WriteRequest {}
 extension SetTenantPlanRequest: WriteRequest {}
 extension SuspendTenantRequest: WriteRequest {}
+extension ArchiveTenantRequest: WriteRequest {}
+extension UnarchiveTenantRequest: WriteRequest {}
 extension ResumeTenantRequest: WriteRequest {}
 extension DeleteTenantRequest: WriteRequest {}
 extension UndeleteTenantRequest: WriteRequest {}

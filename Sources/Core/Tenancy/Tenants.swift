@@ -108,6 +108,22 @@ public enum Tenants {
         return try await closing(tenant, try await work.transaction.run(TenantResume(tenantID: id)), work)
     }
 
+    /// Lets a tenant be read, but nothing of it be changed, until it is taken out of the archive.
+    public static func archive(_ request: ArchiveTenantRequest, _ work: Work) async throws -> Tenant {
+        let id = try UUID(request.id, field: "id")
+        let tenant = try await fencedOff(id, work)
+        guard tenant.archiveTime == nil else { return tenant }
+        return try await closing(tenant, try await work.transaction.run(TenantArchive(tenantID: id)), work)
+    }
+
+    /// Takes a tenant out of the archive.
+    public static func unarchive(_ request: UnarchiveTenantRequest, _ work: Work) async throws -> Tenant {
+        let id = try UUID(request.id, field: "id")
+        let tenant = try await fencedOff(id, work)
+        guard tenant.archiveTime != nil else { return tenant }
+        return try await closing(tenant, try await work.transaction.run(TenantUnarchive(tenantID: id)), work)
+    }
+
     /// Deletes a tenant, for a time.
     public static func delete(_ request: DeleteTenantRequest, _ work: Work) async throws -> Tenant {
         let id = try UUID(request.id, field: "id")

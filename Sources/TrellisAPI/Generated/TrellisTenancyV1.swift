@@ -5454,6 +5454,8 @@ public struct Tenant: GeneratedMessage {
     public var purgeTime: Timestamp? = nil
     /// The version of the tenant; UpdateTenant refuses a stale one.
     public var etag: String = ""
+    /// When the tenant was archived: it is read, and nothing of it is changed; absent when it was not.
+    public var archiveTime: Timestamp? = nil
 
     /// A message with every field at its default.
     public init() {}
@@ -5472,7 +5474,8 @@ public struct Tenant: GeneratedMessage {
         suspendTime: Timestamp? = nil,
         deleteTime: Timestamp? = nil,
         purgeTime: Timestamp? = nil,
-        etag: String = ""
+        etag: String = "",
+        archiveTime: Timestamp? = nil
     ) {
         self.id = id
         self.slug = slug
@@ -5487,6 +5490,7 @@ public struct Tenant: GeneratedMessage {
         self.deleteTime = deleteTime
         self.purgeTime = purgeTime
         self.etag = etag
+        self.archiveTime = archiveTime
     }
 
     /// Where a tenant is in its life.
@@ -6001,6 +6005,46 @@ public struct SetTenantPlanRequest: GeneratedMessage {
 
 /// The request of SuspendTenant.
 public struct SuspendTenantRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of ArchiveTenant.
+public struct ArchiveTenantRequest: GeneratedMessage {
+    /// The tenant's id.
+    public var id: String = ""
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.requestID = requestID
+    }
+}
+
+/// The request of UnarchiveTenant.
+public struct UnarchiveTenantRequest: GeneratedMessage {
     /// The tenant's id.
     public var id: String = ""
     /// Makes the call safe to repeat: see the conventions above.
@@ -6911,6 +6955,7 @@ extension Tenant {
         self.deleteTime = CReading.message(c.pointee.delete_time)
         self.purgeTime = CReading.message(c.pointee.purge_time)
         self.etag = CReading.text(c.pointee.etag)
+        self.archiveTime = CReading.message(c.pointee.archive_time)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -6928,6 +6973,7 @@ extension Tenant {
         c.pointee.delete_time = arena.message(deleteTime)
         c.pointee.purge_time = arena.message(purgeTime)
         if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        c.pointee.archive_time = arena.message(archiveTime)
     }
 }
 
@@ -7293,6 +7339,56 @@ extension SuspendTenantRequest {
 }
 
 extension SuspendTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension ArchiveTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.ArchiveTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__archive_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ArchiveTenantRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__ArchiveTenantRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension ArchiveTenantRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UnarchiveTenantRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UnarchiveTenantRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__unarchive_tenant_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UnarchiveTenantRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UnarchiveTenantRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UnarchiveTenantRequest: ValidatedMessage {
     public func validate(_ check: inout FieldChecker) {
         check.text("id", id, required: true, format: .uuid)
         check.text("request_id", requestID, format: .requestID)

@@ -34,6 +34,14 @@ public protocol TenancyService: Sendable {
     /// Lets the people and programs of a suspended tenant in again. Resuming an active tenant changes nothing.
     func resumeTenant(_ request: ResumeTenantRequest, _ context: ServerContext) async throws -> Tenant
 
+    /// Archives a tenant: everything of it can still be read, and its people can sign in, but nothing of it is changed (reason
+    /// TENANT_ARCHIVED) until it is taken out of the archive. Waits for the writes of the tenant that are under way. Archiving
+    /// it again changes nothing.
+    func archiveTenant(_ request: ArchiveTenantRequest, _ context: ServerContext) async throws -> Tenant
+
+    /// Takes a tenant out of the archive. One that is not in it stays as it is.
+    func unarchiveTenant(_ request: UnarchiveTenantRequest, _ context: ServerContext) async throws -> Tenant
+
     /// Deletes a tenant, which can be restored for 30 days and is purged after that. Nobody of it is let in any more (reason
     /// TENANT_DELETED), and its short name stays taken until the purge. Deleting it again is refused (FAILED_PRECONDITION,
     /// reason TENANT_DELETED).
@@ -180,6 +188,18 @@ extension TenancyService {
     /// Lets the people and programs of a suspended tenant in again. Resuming an active tenant changes nothing.
     public func resumeTenant(_ request: ResumeTenantRequest, _ context: ServerContext) async throws -> Tenant {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/ResumeTenant is not implemented by this server")
+    }
+
+    /// Archives a tenant: everything of it can still be read, and its people can sign in, but nothing of it is changed (reason
+    /// TENANT_ARCHIVED) until it is taken out of the archive. Waits for the writes of the tenant that are under way. Archiving
+    /// it again changes nothing.
+    public func archiveTenant(_ request: ArchiveTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/ArchiveTenant is not implemented by this server")
+    }
+
+    /// Takes a tenant out of the archive. One that is not in it stays as it is.
+    public func unarchiveTenant(_ request: UnarchiveTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/UnarchiveTenant is not implemented by this server")
     }
 
     /// Deletes a tenant, which can be restored for 30 days and is purged after that. Nobody of it is let in any more (reason
@@ -413,6 +433,24 @@ extension Router {
                 category: .administration)
         ) { (request: ResumeTenantRequest, context) in
             try await service.resumeTenant(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/ArchiveTenant",
+            MethodPolicy(
+                permission: "tenancy.tenants.write", scope: .platform, effect: .write,
+                idempotent: true, audited: true,
+                category: .administration)
+        ) { (request: ArchiveTenantRequest, context) in
+            try await service.archiveTenant(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/UnarchiveTenant",
+            MethodPolicy(
+                permission: "tenancy.tenants.write", scope: .platform, effect: .write,
+                idempotent: true, audited: true,
+                category: .administration)
+        ) { (request: UnarchiveTenantRequest, context) in
+            try await service.unarchiveTenant(request, context)
         }
         unary(
             "/trellis.tenancy.v1.TenancyService/DeleteTenant",

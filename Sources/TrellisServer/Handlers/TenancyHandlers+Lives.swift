@@ -23,6 +23,14 @@ extension TenancyHandlers {
         try await context.write(request, about: request.id) { work in try await Tenants.resume(request, work) }
     }
 
+    func archiveTenant(_ request: ArchiveTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        try await context.write(request, about: request.id) { work in try await Tenants.archive(request, work) }
+    }
+
+    func unarchiveTenant(_ request: UnarchiveTenantRequest, _ context: ServerContext) async throws -> Tenant {
+        try await context.write(request, about: request.id) { work in try await Tenants.unarchive(request, work) }
+    }
+
     func deleteTenant(_ request: DeleteTenantRequest, _ context: ServerContext) async throws -> Tenant {
         try await context.write(request, about: request.id) { work in try await Tenants.delete(request, work) }
     }

@@ -73,6 +73,24 @@ public struct TenancyClient: Sendable {
             "/trellis.tenancy.v1.TenancyService/ResumeTenant", request, isIdempotent: true, options: options)
     }
 
+    /// Archives a tenant: everything of it can still be read, and its people can sign in, but nothing of it is changed (reason
+    /// TENANT_ARCHIVED) until it is taken out of the archive. Waits for the writes of the tenant that are under way. Archiving
+    /// it again changes nothing.
+    public func archiveTenant(
+        _ request: ArchiveTenantRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Tenant {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/ArchiveTenant", request, isIdempotent: true, options: options)
+    }
+
+    /// Takes a tenant out of the archive. One that is not in it stays as it is.
+    public func unarchiveTenant(
+        _ request: UnarchiveTenantRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> Tenant {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/UnarchiveTenant", request, isIdempotent: true, options: options)
+    }
+
     /// Deletes a tenant, which can be restored for 30 days and is purged after that. Nobody of it is let in any more (reason
     /// TENANT_DELETED), and its short name stays taken until the purge. Deleting it again is refused (FAILED_PRECONDITION,
     /// reason TENANT_DELETED).

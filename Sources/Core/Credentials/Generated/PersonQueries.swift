@@ -72,6 +72,24 @@ package struct UserPersonRow: Sendable, Equatable {
     }
 }
 
+/// A row of `MembershipPerson`.
+package struct MembershipPersonRow: Sendable, Equatable {
+    package var personID: UUID
+
+    package init(personID: UUID) {
+        self.personID = personID
+    }
+}
+
+/// A row of `PersonsAlone`.
+package struct PersonsAloneRow: Sendable, Equatable {
+    package var personID: UUID
+
+    package init(personID: UUID) {
+        self.personID = personID
+    }
+}
+
 /// A part of a transaction that runs as another role: trellis_platform, or trellis_server again.
 package struct RoleEnter: Statement {
     package static let name = "RoleEnter"
@@ -455,6 +473,37 @@ package struct UserPerson: Statement {
     }
 }
 
+/// Who signs in as a user, held until the transaction ends: nobody becomes a user elsewhere meanwhile. As the platform's role.
+package struct MembershipPerson: Statement {
+    package static let name = "MembershipPerson"
+
+    package static let sql = """
+        SELECT person_id
+        FROM trellis.person JOIN trellis.membership USING (person_id)
+        WHERE member_of = $1 AND user_id = $2
+        FOR UPDATE OF person
+        """
+
+    package var memberOf: UUID
+    package var userID: UUID
+
+    package init(
+        memberOf: UUID, userID: UUID
+    ) {
+        self.memberOf = memberOf
+        self.userID = userID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(memberOf)
+        parameters.add(userID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> MembershipPersonRow? {
+        try result.first(readMembershipPersonRow)
+    }
+}
+
 /// That somebody signs in as a user. As the platform's role.
 package struct MembershipErase: Statement {
     package static let name = "MembershipErase"
@@ -481,6 +530,79 @@ package struct MembershipErase: Statement {
 
     package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
         result.rowsAffected
+    }
+}
+
+/// Somebody who is nobody's user any more, with the key to what was personal about them. No row affected: they still are.
+package struct PersonEraseAlone: Statement {
+    package static let name = "PersonEraseAlone"
+
+    package static let sql = """
+        WITH gone AS (
+            DELETE FROM trellis.person
+            WHERE person.person_id = $1
+                AND NOT EXISTS (SELECT FROM trellis.membership WHERE membership.person_id = $1)
+            RETURNING person.person_id
+        )
+        DELETE FROM trellis.subject_key USING gone
+        WHERE tenant_id = '00000000-0000-0000-0000-000000000000' AND subject_id = gone.person_id
+        """
+
+    package var personID: UUID
+
+    package init(
+        personID: UUID
+    ) {
+        self.personID = personID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(personID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
+/// Memberships whose user was purged.
+package struct MembershipPurge: Statement {
+    package static let name = "MembershipPurge"
+
+    package static let sql = """
+        DELETE FROM trellis.membership
+        WHERE NOT EXISTS (
+            SELECT FROM trellis.tenant_user
+            WHERE tenant_user.tenant_id = member_of AND tenant_user.user_id = membership.user_id
+        )
+        """
+
+    package init() {}
+
+    package func bind(_ parameters: inout Parameters) {}
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
+/// People who seem to be nobody's user any more, held until the transaction ends: nobody becomes a user meanwhile.
+package struct PersonsAlone: Statement {
+    package static let name = "PersonsAlone"
+
+    package static let sql = """
+        SELECT person_id FROM trellis.person
+        WHERE NOT EXISTS (SELECT FROM trellis.membership WHERE membership.person_id = person.person_id)
+        LIMIT 500
+        FOR UPDATE SKIP LOCKED
+        """
+
+    package init() {}
+
+    package func bind(_ parameters: inout Parameters) {}
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [PersonsAloneRow] {
+        try result.rows(readPersonsAloneRow)
     }
 }
 
@@ -519,4 +641,14 @@ private func readMembershipsElsewhereRow(_ row: Row) throws(PostgresError) -> Me
 private func readUserPersonRow(_ row: Row) throws(PostgresError) -> UserPersonRow {
     UserPersonRow(
         personID: try row.optionalUUID(0))
+}
+
+private func readMembershipPersonRow(_ row: Row) throws(PostgresError) -> MembershipPersonRow {
+    MembershipPersonRow(
+        personID: try row.uuid(0))
+}
+
+private func readPersonsAloneRow(_ row: Row) throws(PostgresError) -> PersonsAloneRow {
+    PersonsAloneRow(
+        personID: try row.uuid(0))
 }

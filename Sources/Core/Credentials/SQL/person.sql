@@ -80,7 +80,40 @@ SELECT person_id
 FROM trellis.tenant_user
 WHERE tenant_id = @tenant_id AND user_id = @user_id AND delete_time IS NULL;
 
+-- Who signs in as a user, held until the transaction ends: nobody becomes a user elsewhere meanwhile. As the platform's role.
+-- name: MembershipPerson :one
+SELECT person_id
+FROM trellis.person JOIN trellis.membership USING (person_id)
+WHERE member_of = @member_of AND user_id = @user_id
+FOR UPDATE OF person;
+
 -- That somebody signs in as a user. As the platform's role.
 -- name: MembershipErase :exec
 DELETE FROM trellis.membership
 WHERE member_of = @member_of AND user_id = @user_id;
+
+-- Somebody who is nobody's user any more, with the key to what was personal about them. No row affected: they still are.
+-- name: PersonEraseAlone :exec
+WITH gone AS (
+    DELETE FROM trellis.person
+    WHERE person.person_id = @person_id
+        AND NOT EXISTS (SELECT FROM trellis.membership WHERE membership.person_id = @person_id)
+    RETURNING person.person_id
+)
+DELETE FROM trellis.subject_key USING gone
+WHERE tenant_id = '00000000-0000-0000-0000-000000000000' AND subject_id = gone.person_id;
+
+-- Memberships whose user was purged.
+-- name: MembershipPurge :exec
+DELETE FROM trellis.membership
+WHERE NOT EXISTS (
+    SELECT FROM trellis.tenant_user
+    WHERE tenant_user.tenant_id = member_of AND tenant_user.user_id = membership.user_id
+);
+
+-- People who seem to be nobody's user any more, held until the transaction ends: nobody becomes a user meanwhile.
+-- name: PersonsAlone :many
+SELECT person_id FROM trellis.person
+WHERE NOT EXISTS (SELECT FROM trellis.membership WHERE membership.person_id = person.person_id)
+LIMIT 500
+FOR UPDATE SKIP LOCKED;

@@ -25,9 +25,11 @@ package struct FenceAloneRow: Sendable, Equatable {
 /// A row of `TenantState`.
 package struct TenantStateRow: Sendable, Equatable {
     package var state: Int16
+    package var archiveTime: Instant?
 
-    package init(state: Int16) {
+    package init(state: Int16, archiveTime: Instant? = nil) {
         self.state = state
+        self.archiveTime = archiveTime
     }
 }
 
@@ -97,7 +99,7 @@ package struct TenantState: Statement {
     package static let name = "TenantState"
 
     package static let sql = """
-        SELECT state
+        SELECT state, archive_time
         FROM trellis.tenant
         WHERE tenant_id = $1
         """
@@ -165,7 +167,8 @@ private func readFenceAloneRow(_ row: Row) throws(PostgresError) -> FenceAloneRo
 
 private func readTenantStateRow(_ row: Row) throws(PostgresError) -> TenantStateRow {
     TenantStateRow(
-        state: try row.int16(0))
+        state: try row.int16(0),
+        archiveTime: try row.optionalTimestamp(1))
 }
 
 private func readSiteStateRow(_ row: Row) throws(PostgresError) -> SiteStateRow {

@@ -11,7 +11,7 @@ SELECT pg_advisory_xact_lock(@key::bigint)::text AS held;
 
 -- To be asked once the fence is held: a statement of its own, which sees what was committed before.
 -- name: TenantState :one
-SELECT state
+SELECT state, archive_time
 FROM trellis.tenant
 WHERE tenant_id = @tenant_id;
 

@@ -47,10 +47,12 @@ INSERT INTO trellis.plan_rate VALUES
     ('enterprise', 3, 1000, 2000, 1000, 2000),
     ('enterprise', 4, 50, 500, 50, 500);
 
+-- archive_time: everything of the tenant is read, and nothing of it is changed.
 -- suspend_time outlasts a deletion, so that a tenant who was suspended when it was deleted comes back suspended.
 -- sweep_time: when the last row of a purged tenant was removed.
 ALTER TABLE trellis.tenant
     ADD COLUMN suspend_time timestamptz,
+    ADD COLUMN archive_time timestamptz,
     ADD COLUMN sweep_time timestamptz;
 
 -- What is to be purged is looked for now and then. Few tenants are.

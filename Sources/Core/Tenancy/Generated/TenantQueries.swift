@@ -58,7 +58,8 @@ package struct TenantInsert: Statement {
         INSERT INTO trellis.tenant (tenant_id, slug, display_name, industry, plan)
         VALUES ($1, $2, $3, $4, $5)
         RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-            suspend_time, delete_time, purge_time, version::text AS etag
+            suspend_time, archive_time, delete_time, purge_time,
+            version::text AS etag
         """
 
     package var tenantID: UUID
@@ -125,7 +126,8 @@ package struct TenantGet: Statement {
 
     package static let sql = """
         SELECT tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-            suspend_time, delete_time, purge_time, version::text AS etag
+            suspend_time, archive_time, delete_time, purge_time,
+            version::text AS etag
         FROM trellis.tenant
         WHERE tenant_id = $1
         """
@@ -155,7 +157,8 @@ package struct TenantList: Statement {
 
     package static let sql = """
         SELECT tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-            suspend_time, delete_time, purge_time, version::text AS etag
+            suspend_time, archive_time, delete_time, purge_time,
+            version::text AS etag
         FROM trellis.tenant
         WHERE tenant_id > $1
             AND CASE WHEN $2::smallint = 0 THEN $3::boolean OR state < 3 ELSE state = $2::smallint END
@@ -197,7 +200,8 @@ package struct TenantLock: Statement {
 
     package static let sql = """
         SELECT tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-            suspend_time, delete_time, purge_time, version::text AS etag
+            suspend_time, archive_time, delete_time, purge_time,
+            version::text AS etag
         FROM trellis.tenant
         WHERE tenant_id = $1
         FOR NO KEY UPDATE
@@ -230,7 +234,8 @@ package struct TenantUpdate: Statement {
             update_time = clock_timestamp()
         WHERE tenant_id = $4
         RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-            suspend_time, delete_time, purge_time, version::text AS etag
+            suspend_time, archive_time, delete_time, purge_time,
+            version::text AS etag
         """
 
     package var displayName: String
@@ -268,7 +273,8 @@ package struct TenantSetPlan: Statement {
         SET plan = $1, version = version + 1, update_time = clock_timestamp()
         WHERE tenant_id = $2
         RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-            suspend_time, delete_time, purge_time, version::text AS etag
+            suspend_time, archive_time, delete_time, purge_time,
+            version::text AS etag
         """
 
     package var plan: String
@@ -300,7 +306,8 @@ package struct TenantSuspend: Statement {
         SET state = 2, suspend_time = now(), version = version + 1, update_time = clock_timestamp()
         WHERE tenant_id = $1
         RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-            suspend_time, delete_time, purge_time, version::text AS etag
+            suspend_time, archive_time, delete_time, purge_time,
+            version::text AS etag
         """
 
     package var tenantID: UUID
@@ -329,7 +336,68 @@ package struct TenantResume: Statement {
         SET state = 1, suspend_time = NULL, version = version + 1, update_time = clock_timestamp()
         WHERE tenant_id = $1
         RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-            suspend_time, delete_time, purge_time, version::text AS etag
+            suspend_time, archive_time, delete_time, purge_time,
+            version::text AS etag
+        """
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Tenant? {
+        try result.first(readTenant)
+    }
+}
+
+/// `TenantArchive` of tenant.sql.
+package struct TenantArchive: Statement {
+    package static let name = "TenantArchive"
+
+    package static let sql = """
+        UPDATE trellis.tenant
+        SET archive_time = now(), version = version + 1, update_time = clock_timestamp()
+        WHERE tenant_id = $1
+        RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
+            suspend_time, archive_time, delete_time, purge_time,
+            version::text AS etag
+        """
+
+    package var tenantID: UUID
+
+    package init(
+        tenantID: UUID
+    ) {
+        self.tenantID = tenantID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(tenantID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Tenant? {
+        try result.first(readTenant)
+    }
+}
+
+/// `TenantUnarchive` of tenant.sql.
+package struct TenantUnarchive: Statement {
+    package static let name = "TenantUnarchive"
+
+    package static let sql = """
+        UPDATE trellis.tenant
+        SET archive_time = NULL, version = version + 1, update_time = clock_timestamp()
+        WHERE tenant_id = $1
+        RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
+            suspend_time, archive_time, delete_time, purge_time,
+            version::text AS etag
         """
 
     package var tenantID: UUID
@@ -359,7 +427,8 @@ package struct TenantDelete: Statement {
             update_time = clock_timestamp()
         WHERE tenant_id = $1
         RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-            suspend_time, delete_time, purge_time, version::text AS etag
+            suspend_time, archive_time, delete_time, purge_time,
+            version::text AS etag
         """
 
     package var tenantID: UUID
@@ -389,7 +458,8 @@ package struct TenantUndelete: Statement {
             version = version + 1, update_time = clock_timestamp()
         WHERE tenant_id = $1
         RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-            suspend_time, delete_time, purge_time, version::text AS etag
+            suspend_time, archive_time, delete_time, purge_time,
+            version::text AS etag
         """
 
     package var tenantID: UUID
@@ -419,7 +489,8 @@ package struct TenantPurge: Statement {
             update_time = clock_timestamp()
         WHERE tenant_id = $1
         RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-            suspend_time, delete_time, purge_time, version::text AS etag
+            suspend_time, archive_time, delete_time, purge_time,
+            version::text AS etag
         """
 
     package var tenantID: UUID
@@ -619,9 +690,10 @@ private func readTenant(_ row: Row) throws(PostgresError) -> Tenant {
         settingsJSON: try row.text(7),
         updateTime: Timestamp(try row.timestamp(8)),
         suspendTime: (try row.optionalTimestamp(9)).map { Timestamp($0) },
-        deleteTime: (try row.optionalTimestamp(10)).map { Timestamp($0) },
-        purgeTime: (try row.optionalTimestamp(11)).map { Timestamp($0) },
-        etag: (try row.optionalText(12)) ?? "")
+        deleteTime: (try row.optionalTimestamp(11)).map { Timestamp($0) },
+        purgeTime: (try row.optionalTimestamp(12)).map { Timestamp($0) },
+        etag: (try row.optionalText(13)) ?? "",
+        archiveTime: (try row.optionalTimestamp(10)).map { Timestamp($0) })
 }
 
 private func readTenantReferencesPurgeRow(_ row: Row) throws(PostgresError) -> TenantReferencesPurgeRow {

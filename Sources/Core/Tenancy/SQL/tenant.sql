@@ -4,7 +4,8 @@
 INSERT INTO trellis.tenant (tenant_id, slug, display_name, industry, plan)
 VALUES (@tenant_id, @slug, @display_name, @industry, @plan)
 RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-    suspend_time, delete_time, purge_time, version::text AS etag;
+    suspend_time, archive_time, delete_time, purge_time,
+    version::text AS etag;
 
 -- The primary key refuses a short name that is taken.
 -- name: TenantSlugInsert :exec
@@ -13,14 +14,16 @@ VALUES (@slug, @tenant_id);
 
 -- name: TenantGet :one Tenant
 SELECT tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-    suspend_time, delete_time, purge_time, version::text AS etag
+    suspend_time, archive_time, delete_time, purge_time,
+    version::text AS etag
 FROM trellis.tenant
 WHERE tenant_id = @tenant_id;
 
 -- Those in one state; with state 0, those that are not deleted, or, with show_deleted, all.
 -- name: TenantList :many Tenant
 SELECT tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-    suspend_time, delete_time, purge_time, version::text AS etag
+    suspend_time, archive_time, delete_time, purge_time,
+    version::text AS etag
 FROM trellis.tenant
 WHERE tenant_id > @after
     AND CASE WHEN @state::smallint = 0 THEN @show_deleted::boolean OR state < 3 ELSE state = @state::smallint END
@@ -30,7 +33,8 @@ LIMIT @count;
 -- The same, held until the transaction ends.
 -- name: TenantLock :one Tenant
 SELECT tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-    suspend_time, delete_time, purge_time, version::text AS etag
+    suspend_time, archive_time, delete_time, purge_time,
+    version::text AS etag
 FROM trellis.tenant
 WHERE tenant_id = @tenant_id
 FOR NO KEY UPDATE;
@@ -41,28 +45,48 @@ SET display_name = @display_name, industry = @industry, settings_json = @setting
     update_time = clock_timestamp()
 WHERE tenant_id = @tenant_id
 RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-    suspend_time, delete_time, purge_time, version::text AS etag;
+    suspend_time, archive_time, delete_time, purge_time,
+    version::text AS etag;
 
 -- name: TenantSetPlan :one Tenant
 UPDATE trellis.tenant
 SET plan = @plan, version = version + 1, update_time = clock_timestamp()
 WHERE tenant_id = @tenant_id
 RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-    suspend_time, delete_time, purge_time, version::text AS etag;
+    suspend_time, archive_time, delete_time, purge_time,
+    version::text AS etag;
 
 -- name: TenantSuspend :one Tenant
 UPDATE trellis.tenant
 SET state = 2, suspend_time = now(), version = version + 1, update_time = clock_timestamp()
 WHERE tenant_id = @tenant_id
 RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-    suspend_time, delete_time, purge_time, version::text AS etag;
+    suspend_time, archive_time, delete_time, purge_time,
+    version::text AS etag;
 
 -- name: TenantResume :one Tenant
 UPDATE trellis.tenant
 SET state = 1, suspend_time = NULL, version = version + 1, update_time = clock_timestamp()
 WHERE tenant_id = @tenant_id
 RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-    suspend_time, delete_time, purge_time, version::text AS etag;
+    suspend_time, archive_time, delete_time, purge_time,
+    version::text AS etag;
+
+-- name: TenantArchive :one Tenant
+UPDATE trellis.tenant
+SET archive_time = now(), version = version + 1, update_time = clock_timestamp()
+WHERE tenant_id = @tenant_id
+RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
+    suspend_time, archive_time, delete_time, purge_time,
+    version::text AS etag;
+
+-- name: TenantUnarchive :one Tenant
+UPDATE trellis.tenant
+SET archive_time = NULL, version = version + 1, update_time = clock_timestamp()
+WHERE tenant_id = @tenant_id
+RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
+    suspend_time, archive_time, delete_time, purge_time,
+    version::text AS etag;
 
 -- It can be restored until purge_time.
 -- name: TenantDelete :one Tenant
@@ -71,7 +95,8 @@ SET state = 3, delete_time = now(), purge_time = now() + interval '30 days', ver
     update_time = clock_timestamp()
 WHERE tenant_id = @tenant_id
 RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-    suspend_time, delete_time, purge_time, version::text AS etag;
+    suspend_time, archive_time, delete_time, purge_time,
+    version::text AS etag;
 
 -- A tenant that was suspended when it was deleted is suspended again.
 -- name: TenantUndelete :one Tenant
@@ -80,7 +105,8 @@ SET state = CASE WHEN suspend_time IS NULL THEN 1 ELSE 2 END, delete_time = NULL
     version = version + 1, update_time = clock_timestamp()
 WHERE tenant_id = @tenant_id
 RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-    suspend_time, delete_time, purge_time, version::text AS etag;
+    suspend_time, archive_time, delete_time, purge_time,
+    version::text AS etag;
 
 -- What is left of it: that it was, under which short name, and when it ended.
 -- name: TenantPurge :one Tenant
@@ -89,7 +115,8 @@ SET state = 4, display_name = '', industry = '', settings_json = '{}', purge_tim
     update_time = clock_timestamp()
 WHERE tenant_id = @tenant_id
 RETURNING tenant_id AS id, slug, display_name, industry, create_time, plan, state, settings_json, update_time,
-    suspend_time, delete_time, purge_time, version::text AS etag;
+    suspend_time, archive_time, delete_time, purge_time,
+    version::text AS etag;
 
 -- What the platform keeps of it: from then on its short name can be taken again, and nobody is a member any more.
 -- name: TenantReferencesPurge :one

@@ -85,6 +85,18 @@ void   trellis__tenancy__v1__suspend_tenant_request__init
   static const Trellis__Tenancy__V1__SuspendTenantRequest init_value = TRELLIS__TENANCY__V1__SUSPEND_TENANT_REQUEST__INIT;
   *message = init_value;
 }
+void   trellis__tenancy__v1__archive_tenant_request__init
+                     (Trellis__Tenancy__V1__ArchiveTenantRequest         *message)
+{
+  static const Trellis__Tenancy__V1__ArchiveTenantRequest init_value = TRELLIS__TENANCY__V1__ARCHIVE_TENANT_REQUEST__INIT;
+  *message = init_value;
+}
+void   trellis__tenancy__v1__unarchive_tenant_request__init
+                     (Trellis__Tenancy__V1__UnarchiveTenantRequest         *message)
+{
+  static const Trellis__Tenancy__V1__UnarchiveTenantRequest init_value = TRELLIS__TENANCY__V1__UNARCHIVE_TENANT_REQUEST__INIT;
+  *message = init_value;
+}
 void   trellis__tenancy__v1__resume_tenant_request__init
                      (Trellis__Tenancy__V1__ResumeTenantRequest         *message)
 {
@@ -335,7 +347,7 @@ const ProtobufCEnumDescriptor trellis__tenancy__v1__tenant__state__descriptor =
   trellis__tenancy__v1__tenant__state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__tenant__field_descriptors[13] =
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__tenant__field_descriptors[14] =
 {
   {
     "id",
@@ -493,8 +505,21 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__tenant__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "archive_time",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__Tenant, archive_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trellis__tenancy__v1__tenant__field_indices_by_name[] = {
+  13,   /* field[13] = archive_time */
   4,   /* field[4] = create_time */
   10,   /* field[10] = delete_time */
   2,   /* field[2] = display_name */
@@ -512,7 +537,7 @@ static const unsigned trellis__tenancy__v1__tenant__field_indices_by_name[] = {
 static const ProtobufCIntRange trellis__tenancy__v1__tenant__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__tenant__descriptor =
 {
@@ -522,7 +547,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__tenant__descriptor =
   "Trellis__Tenancy__V1__Tenant",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__Tenant),
-  13,
+  14,
   trellis__tenancy__v1__tenant__field_descriptors,
   trellis__tenancy__v1__tenant__field_indices_by_name,
   1,  trellis__tenancy__v1__tenant__number_ranges,
@@ -1787,6 +1812,110 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__suspend_tenant_request__d
   trellis__tenancy__v1__suspend_tenant_request__field_indices_by_name,
   2,  trellis__tenancy__v1__suspend_tenant_request__number_ranges,
   (ProtobufCMessageInit) trellis__tenancy__v1__suspend_tenant_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__archive_tenant_request__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ArchiveTenantRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ArchiveTenantRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__archive_tenant_request__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__archive_tenant_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 15, 1 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__archive_tenant_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.ArchiveTenantRequest",
+  "ArchiveTenantRequest",
+  "Trellis__Tenancy__V1__ArchiveTenantRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__ArchiveTenantRequest),
+  2,
+  trellis__tenancy__v1__archive_tenant_request__field_descriptors,
+  trellis__tenancy__v1__archive_tenant_request__field_indices_by_name,
+  2,  trellis__tenancy__v1__archive_tenant_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__archive_tenant_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__unarchive_tenant_request__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UnarchiveTenantRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UnarchiveTenantRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__unarchive_tenant_request__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = request_id */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__unarchive_tenant_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 15, 1 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__unarchive_tenant_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.UnarchiveTenantRequest",
+  "UnarchiveTenantRequest",
+  "Trellis__Tenancy__V1__UnarchiveTenantRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__UnarchiveTenantRequest),
+  2,
+  trellis__tenancy__v1__unarchive_tenant_request__field_descriptors,
+  trellis__tenancy__v1__unarchive_tenant_request__field_indices_by_name,
+  2,  trellis__tenancy__v1__unarchive_tenant_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__unarchive_tenant_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor trellis__tenancy__v1__resume_tenant_request__field_descriptors[2] =

@@ -27,6 +27,8 @@ typedef struct Trellis__Tenancy__V1__ListTenantsResponse Trellis__Tenancy__V1__L
 typedef struct Trellis__Tenancy__V1__UpdateTenantRequest Trellis__Tenancy__V1__UpdateTenantRequest;
 typedef struct Trellis__Tenancy__V1__SetTenantPlanRequest Trellis__Tenancy__V1__SetTenantPlanRequest;
 typedef struct Trellis__Tenancy__V1__SuspendTenantRequest Trellis__Tenancy__V1__SuspendTenantRequest;
+typedef struct Trellis__Tenancy__V1__ArchiveTenantRequest Trellis__Tenancy__V1__ArchiveTenantRequest;
+typedef struct Trellis__Tenancy__V1__UnarchiveTenantRequest Trellis__Tenancy__V1__UnarchiveTenantRequest;
 typedef struct Trellis__Tenancy__V1__ResumeTenantRequest Trellis__Tenancy__V1__ResumeTenantRequest;
 typedef struct Trellis__Tenancy__V1__DeleteTenantRequest Trellis__Tenancy__V1__DeleteTenantRequest;
 typedef struct Trellis__Tenancy__V1__UndeleteTenantRequest Trellis__Tenancy__V1__UndeleteTenantRequest;
@@ -106,10 +108,11 @@ struct  Trellis__Tenancy__V1__Tenant
   Google__Protobuf__Timestamp *delete_time;
   Google__Protobuf__Timestamp *purge_time;
   char *etag;
+  Google__Protobuf__Timestamp *archive_time;
 };
 #define TRELLIS__TENANCY__V1__TENANT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__tenant__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, TRELLIS__TENANCY__V1__TENANT__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, TRELLIS__TENANCY__V1__TENANT__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string, NULL }
 
 struct  Trellis__Tenancy__V1__Site
 {
@@ -280,6 +283,26 @@ struct  Trellis__Tenancy__V1__SuspendTenantRequest
 };
 #define TRELLIS__TENANCY__V1__SUSPEND_TENANT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__suspend_tenant_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__ArchiveTenantRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__ARCHIVE_TENANT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__archive_tenant_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+struct  Trellis__Tenancy__V1__UnarchiveTenantRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__UNARCHIVE_TENANT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__unarchive_tenant_request__descriptor) \
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 struct  Trellis__Tenancy__V1__ResumeTenantRequest
@@ -729,6 +752,12 @@ void   trellis__tenancy__v1__set_tenant_plan_request__init
 /* Trellis__Tenancy__V1__SuspendTenantRequest methods */
 void   trellis__tenancy__v1__suspend_tenant_request__init
                      (Trellis__Tenancy__V1__SuspendTenantRequest         *message);
+/* Trellis__Tenancy__V1__ArchiveTenantRequest methods */
+void   trellis__tenancy__v1__archive_tenant_request__init
+                     (Trellis__Tenancy__V1__ArchiveTenantRequest         *message);
+/* Trellis__Tenancy__V1__UnarchiveTenantRequest methods */
+void   trellis__tenancy__v1__unarchive_tenant_request__init
+                     (Trellis__Tenancy__V1__UnarchiveTenantRequest         *message);
 /* Trellis__Tenancy__V1__ResumeTenantRequest methods */
 void   trellis__tenancy__v1__resume_tenant_request__init
                      (Trellis__Tenancy__V1__ResumeTenantRequest         *message);
@@ -856,6 +885,8 @@ extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_tenants_respo
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__update_tenant_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__set_tenant_plan_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__suspend_tenant_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__archive_tenant_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__unarchive_tenant_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__resume_tenant_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__delete_tenant_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__undelete_tenant_request__descriptor;
