@@ -314,8 +314,11 @@ public final class Server: Sendable {
     /// The keys that access tokens are verified with, for whoever verifies them without us.
     private func keySet() async -> AdminReply {
         guard let part = state.withLock({ $0.table }).all.first else { return .unavailable("not serving\n") }
-        let set = await part.loop.run { () -> JwkSet? in try? await SigningKeys.published(part.database) }
-        guard let set else { return .unavailable("the database does not answer\n") }
+        let set: JwkSet
+        do { set = try await part.loop.run { try await SigningKeys.published(part.database) } } catch {
+            log.warning("the signing keys cannot be read", metadata: ["error": "\(error)"])
+            return .unavailable("the database does not answer\n")
+        }
         return AdminReply(status: "200 OK", type: "application/jwk-set+json", body: SigningKeys.document(set) + "\n")
     }
 

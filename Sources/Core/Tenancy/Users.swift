@@ -6,9 +6,6 @@ public import TrellisAPI
 
 /// What can be done with the users of a tenant.
 public enum Users {
-    /// How long a deleted user can be restored, in days; UserDelete in tenant_user.sql says the same.
-    public static let undeleteDays = 30
-
     /// What an e-mail address is indexed as, of users and invitations alike.
     static let emailIndex = "email"
     /// Where the personal part of a user is sealed for.

@@ -215,8 +215,7 @@ package struct ServicePrincipalCredential: Statement {
         FROM trellis.certificate_name
         JOIN trellis.service_principal ON service_principal.tenant_id = holder
             AND service_principal.service_principal_id = certificate_name.service_principal_id
-        JOIN trellis.tenant ON tenant.tenant_id = holder
-        WHERE certificate_name.certificate = ANY ($1::text[]) AND revoke_time IS NULL AND state = 1
+        WHERE certificate_name.certificate = ANY ($1::text[]) AND revoke_time IS NULL
         """
 
     package static let isReadOnly = true

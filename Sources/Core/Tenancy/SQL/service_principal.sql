@@ -44,8 +44,7 @@ SELECT service_principal.tenant_id, service_principal.service_principal_id, perm
 FROM trellis.certificate_name
 JOIN trellis.service_principal ON service_principal.tenant_id = holder
     AND service_principal.service_principal_id = certificate_name.service_principal_id
-JOIN trellis.tenant ON tenant.tenant_id = holder
-WHERE certificate_name.certificate = ANY (@certificates::text[]) AND revoke_time IS NULL AND state = 1;
+WHERE certificate_name.certificate = ANY (@certificates::text[]) AND revoke_time IS NULL;
 
 -- When they called, of all tenants, as the platform's role: see ApiKeysUsed.
 -- name: ServicePrincipalsUsed :exec
