@@ -167,23 +167,22 @@ final class PartTable: @unchecked Sendable {
 
 /// Counts calls as they end.
 struct CallCounter: CallObserver {
-    let table: PartTable
+    let part: LoopPart
 
     func didFinish(_ context: ServerContext, _ status: Status) {
-        table[context.loop].finished(
+        part.finished(
             method: context.route.index,
             status.code,
-            nanoseconds: context.loop.now - context.arrived
+            nanoseconds: part.loop.now - context.arrived
         )
     }
 }
 
 /// Writes a line about a call to the log, which is not that talkative.
 struct CallLog: CallObserver {
-    let table: PartTable
+    let part: LoopPart
 
     func didFinish(_ context: ServerContext, _ status: Status) {
-        let part = table[context.loop]
         let level: Logger.Level = status.code == .ok ? .debug : .info
         if status.code != .ok || context.metadata.withValue("x-request-id", { $0 != nil }) {
             context.trailers.append("x-request-id", context.requestID)
@@ -199,10 +198,9 @@ struct CallLog: CallObserver {
 
 /// Lets only callers in whose credential is remembered.
 struct Authentication: ServerInterceptor {
-    let table: PartTable
+    let part: LoopPart
 
     func willHandleAtOnce(_ context: ServerContext) throws -> Bool {
-        let part = table[context.loop]
         guard let known = context.metadata.withValue("authorization", { $0.flatMap(part.known) }) else {
             throw RPCError(.unauthenticated, "send the authorization header that trellis-echo was started with")
         }

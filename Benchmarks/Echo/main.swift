@@ -49,8 +49,8 @@ if arguments.count > 2, arguments[2] != "-" {
         }
         table.add(part)
     }
-    configuration.observers = [CallCounter(table: table), CallLog(table: table)]
-    configuration.interceptors = [Authentication(table: table)]
+    configuration.observers = { [CallCounter(part: table[$0]), CallLog(part: table[$0])] }
+    configuration.interceptors = { [Authentication(part: table[$0])] }
 }
 let server = RPCServer(group: group, configuration: configuration, router: makeRouter())
 try await server.start()

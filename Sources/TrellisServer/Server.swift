@@ -220,8 +220,8 @@ public final class Server: Sendable {
     private func configuration(_ table: LoopTable) -> ServerConfiguration {
         var configuration = ServerConfiguration()
         configuration.limits = options.limits
-        configuration.observers = [CallCounter(table: table), CallLog(table: table)]
-        configuration.interceptors = [Authentication(table: table)]
+        configuration.observers = { [CallCounter(services: table[$0]), CallLog(services: table[$0])] }
+        configuration.interceptors = { [Authentication(services: table[$0])] }
         configuration.transcoder = Services.transcoder
         configuration.convertError = { error, context in
             let reply = ErrorReply(error)

@@ -65,7 +65,7 @@ final class ControlServer: Sendable {
         var configuration = ServerConfiguration()
         configuration.limits = limits
         let witness = Witness(events: events)
-        (configuration.interceptors, configuration.observers) = ([witness], [witness])
+        (configuration.interceptors, configuration.observers) = ({ _ in [witness] }, { _ in [witness] })
         configuration.convertError = { error, _ in
             error is Convertible ? RPCError(.failedPrecondition, "converted") : nil
         }

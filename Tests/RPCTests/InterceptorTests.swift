@@ -68,8 +68,8 @@ struct InterceptorTests {
         }
         var configuration = ServerConfiguration()
         let gates = [("a", false), ("b", true), ("c", false)].map { Gate(diary: diary, name: $0, waits: $1) }
-        configuration.interceptors = gates
-        configuration.observers = [Observer(diary: diary)] + gates
+        configuration.interceptors = { _ in gates }
+        configuration.observers = { _ in [Observer(diary: diary)] + gates }
         let server = RPCServer(group: group, configuration: configuration, router: router)
         try await server.start()
         let address = try server.listen(host: "127.0.0.1", port: 0).description

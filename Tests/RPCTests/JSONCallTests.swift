@@ -44,7 +44,7 @@ struct JSONCallTests {
             configuration.limits = limits
             configuration.transcoder = transcoder
             let witness = Witness(events: events)
-            (configuration.interceptors, configuration.observers) = ([witness], [witness])
+            (configuration.interceptors, configuration.observers) = ({ _ in [witness] }, { _ in [witness] })
             configuration.reportFault = { [events] error, _ in events.add("fault \(error)") }
             rpc = RPCServer(group: group, configuration: configuration, router: router)
             try await rpc.start()

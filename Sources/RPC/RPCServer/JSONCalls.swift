@@ -12,7 +12,7 @@ extension ServerConnection {
 
     /// Looks at the header list of a request in JSON: answers it, or makes it a call.
     func beginJSON(_ stream: HTTP2Stream, _ head: RequestHead) {
-        guard let path = head.path, let route = find(path, stream.headers) else {
+        guard let route = head.route else {
             return refuseJSON(stream, 404, "there is no method \(stream.headers.first(":path") ?? "")")
         }
         guard route.kind == .unary else {

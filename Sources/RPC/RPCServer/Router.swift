@@ -167,36 +167,41 @@ public final class Router: @unchecked Sendable {
         table = RouteTable(routes)
     }
 
-    /// The method of a path.
-    func find(_ path: UnsafeRawBufferPointer) -> Route? {
+    /// The method of a path; it lives as long as the router.
+    func find(_ path: UnsafeRawBufferPointer) -> Unmanaged<Route>? {
         table.find(path)
     }
 }
 
 /// Finds routes by the bytes of their paths: open addressing, at most a quarter full, one comparison a hit.
-private struct RouteTable {
-    private let slots: [Route?]
+private struct RouteTable: ~Copyable {
+    /// The routes are the router's, whose arrays would be counted at each look.
+    private let slots: UnsafeMutablePointer<Unmanaged<Route>?>
     private let mask: Int
 
     init(_ routes: [Route]) {
         var size = 16
         while size < routes.count * 4 { size *= 2 }
-        var slots = [Route?](repeating: nil, count: size)
-        for route in routes {
-            var slot = route.bytes.withUnsafeBytes(Self.hash) & (size - 1)
-            while slots[slot] != nil { slot = (slot + 1) & (size - 1) }
-            slots[slot] = route
-        }
-        self.slots = slots
+        slots = .allocate(capacity: size)
+        slots.initialize(repeating: nil, count: size)
         mask = size - 1
+        for route in routes {
+            var slot = route.bytes.withUnsafeBytes(Self.hash) & mask
+            while slots[slot] != nil { slot = (slot + 1) & mask }
+            slots[slot] = .passUnretained(route)
+        }
     }
 
-    func find(_ path: UnsafeRawBufferPointer) -> Route? {
+    deinit { slots.deallocate() }
+
+    func find(_ path: UnsafeRawBufferPointer) -> Unmanaged<Route>? {
         guard let start = path.baseAddress else { return nil }
         var slot = Self.hash(path) & mask
-        while let route = slots[slot] {
-            let isEqual = route.bytes.count == path.count && memcmp(route.bytes, start, path.count) == 0
-            if isEqual { return route }
+        while let reference = slots[slot] {
+            let isEqual = reference._withUnsafeGuaranteedRef { route in
+                route.bytes.count == path.count && memcmp(route.bytes, start, path.count) == 0
+            }
+            if isEqual { return reference }
             slot = (slot + 1) & mask
         }
         return nil

@@ -1,3 +1,4 @@
+public import EventLoop
 public import HTTP2
 public import RPC
 
@@ -37,10 +38,11 @@ public struct ServerConfiguration: Sendable {
     public var limits = ServerLimits()
     /// Bytes of a response message below which it is not compressed: what is sent in one packet anyway.
     public var compressedBytesMin = 1024
-    /// What every call passes through, in this order.
-    public var interceptors: [any ServerInterceptor] = []
-    /// Who hears how every call ended, in this order.
-    public var observers: [any CallObserver] = []
+    /// Makes what every call of a loop passes through, in this order. Asked once a loop, on it, so that nothing that a loop
+    /// has of its own need be looked for with every call.
+    public var interceptors: @Sendable (EventLoop) -> [any ServerInterceptor] = { _ in [] }
+    /// Makes those who hear how every call of a loop ended, in this order. Asked like ``interceptors``.
+    public var observers: @Sendable (EventLoop) -> [any CallObserver] = { _ in [] }
     /// Knows the methods' messages in JSON, so that unary methods can be called by the Connect protocol; nil refuses such
     /// calls.
     public var transcoder: (any JSONTranscoder)?

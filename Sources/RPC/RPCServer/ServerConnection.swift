@@ -9,7 +9,8 @@ final class ServerConnection: HTTP2SessionDelegate {
     /// Where it stands among its loop's connections.
     var position = 0
     // Outlives its connections, which it closes first.
-    private unowned(unsafe) let owner: ServerLoop
+    private let ownerReference: Unmanaged<ServerLoop>
+    private var owner: ServerLoop { ownerReference._withUnsafeGuaranteedRef { $0 } }
     private var heldBytes = 0
     private var knownPeer: String?
 
@@ -21,7 +22,7 @@ final class ServerConnection: HTTP2SessionDelegate {
     private let router: Router
 
     init(_ transport: any ByteTransport, _ owner: ServerLoop) {
-        self.owner = owner
+        ownerReference = .passUnretained(owner)
         loop = owner.loop
         configuration = owner.configuration
         interceptors = owner.interceptors
@@ -104,7 +105,7 @@ final class ServerConnection: HTTP2SessionDelegate {
     /// Looks at a request's header list: answers it, or makes it a call.
     private func begin(_ stream: HTTP2Stream) {
         guard !stream.isClosed else { return }
-        let head = RequestHead(stream.headers)
+        let head = RequestHead(stream.headers, router)
         guard !stream.headersTooLarge else {
             let (bytes, fields) = (limits.http2.headerListBytes, limits.http2.headerFields)
             let message = "the metadata is larger than \(bytes) bytes or \(fields) fields"
@@ -113,7 +114,7 @@ final class ServerConnection: HTTP2SessionDelegate {
         }
         guard head.isPost else { return refuse(stream, Replies.methodNotAllowed) }
         guard head.content == .protobuf else { return beginOther(stream, head) }
-        guard let path = head.path, let route = find(path, stream.headers) else {
+        guard let route = head.route else {
             return refuse(stream, .unimplemented, "there is no method \(stream.headers.first(":path") ?? "")")
         }
         let context = ServerContext(route, self, stream)
@@ -133,10 +134,6 @@ final class ServerConnection: HTTP2SessionDelegate {
             refuse(stream, .unimplemented, "content-type \(type) is not taken here; send application/grpc")
         default: refuse(stream, Replies.unsupportedMediaType)
         }
-    }
-
-    func find(_ path: Int, _ headers: HeaderFields) -> Route? {
-        headers.withField(at: path) { _, value in router.find(value) }
     }
 
     /// - Returns: whether the encoding is one that is taken here.
@@ -205,9 +202,12 @@ final class ServerConnection: HTTP2SessionDelegate {
 struct RequestHead {
     var isPost = false
     var content = Content.other
-    var path: Int?
+    private var found: Unmanaged<Route>?
     var timeout: Int?
     var encoding: Int?
+
+    /// The method, if there is one of that path; its router keeps it.
+    var route: Route? { found?._withUnsafeGuaranteedRef { $0 } }
 
     /// What a content type says of a body.
     enum Content {
@@ -238,10 +238,10 @@ struct RequestHead {
         }
     }
 
-    init(_ headers: HeaderFields) {
+    init(_ headers: HeaderFields, _ router: Router) {
         headers.forEach { index, name, value in
             switch name.count {
-            case 5 where name.isEqual(":path"): path = index
+            case 5 where name.isEqual(":path"): found = router.find(value)
             case 7 where name.isEqual(":method"): isPost = value.isEqual("POST")
             case 12 where name.isEqual("content-type"): content = Content(value)
             case 12 where name.isEqual("grpc-timeout"): timeout = index

@@ -8,7 +8,7 @@ public final class ServerContext: @unchecked Sendable {
     // @unchecked: confined to its loop.
 
     /// The method that is called.
-    public let route: Route
+    @inlinable public var route: Route { routeReference._withUnsafeGuaranteedRef { $0 } }
     /// What the caller sent beside the request.
     public let metadata: Metadata
     /// What goes back before the first message. Changes after that have no effect.
@@ -20,12 +20,20 @@ public final class ServerContext: @unchecked Sendable {
     /// When the call arrived, in nanoseconds of ``EventLoop/now``.
     public let arrived: UInt64
 
-    /// The loop that the call lives on. Kept here as well as by the connection: a door to it through there is a call and
-    /// two references counted.
-    public let loop: EventLoop
+    /// The loop that the call lives on.
+    @inlinable public var loop: EventLoop { loopReference._withUnsafeGuaranteedRef { $0 } }
 
+    // The connection holds on to its router and its loop, and its session to the stream until it has told of its end. A
+    // reference that is counted, or is `unowned(unsafe)`, would be counted at each use.
+    @usableFromInline let routeReference: Unmanaged<Route>
+    @usableFromInline let loopReference: Unmanaged<EventLoop>
     let connection: ServerConnection
-    var stream: HTTP2Stream?
+    private var streamReference: Unmanaged<HTTP2Stream>?
+    /// Nil once the call has been answered or given up.
+    var stream: HTTP2Stream? {
+        get { streamReference?._withUnsafeGuaranteedRef { $0 } }
+        set { streamReference = newValue.map { Unmanaged.passUnretained($0) } }
+    }
     var task: Task<Void, Never>?
     var deadlineTimer: LoopTimer?
     var phase = Phase.receiving
@@ -55,11 +63,11 @@ public final class ServerContext: @unchecked Sendable {
         case finished(StatusCode)
     }
 
-    init(_ route: Route, _ connection: ServerConnection, _ stream: HTTP2Stream) {
-        self.route = route
+    init(_ route: borrowing Route, _ connection: ServerConnection, _ stream: borrowing HTTP2Stream) {
+        routeReference = .passUnretained(copy route)
         self.connection = connection
-        loop = connection.loop
-        self.stream = stream
+        loopReference = .passUnretained(connection.loop)
+        streamReference = .passUnretained(copy stream)
         metadata = Metadata(stream.headers)
         arrived = connection.lastReceived
     }
@@ -117,7 +125,7 @@ public final class ServerContext: @unchecked Sendable {
         return nil
     }
 
-    @usableFromInline func leave(_ value: AnyObject?, _ key: ObjectIdentifier) {
+    @usableFromInline func leave(_ value: consuming AnyObject?, _ key: ObjectIdentifier) {
         if first?.key == key || (first == nil && others.isEmpty) {
             first = value.map { Left(key: key, value: $0) }
             return

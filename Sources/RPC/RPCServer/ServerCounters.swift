@@ -36,57 +36,73 @@ public struct ServerCounts: Sendable, Equatable {
 }
 
 /// The counts of one loop: written by it alone, read by any thread.
-final class ServerCounters: Sendable {
-    private let startedCalls = Atomic<Int>(0)
-    private let finishedOK = Atomic<Int>(0)
+final class ServerCounters: @unchecked Sendable {
+    // @unchecked: the cells are atomic, and live as long as this.
+    private let cells: UnsafeMutablePointer<Cells>
     private let finishedOthers = Mutex([Int](repeating: 0, count: StatusCode.allCases.count))
-    private let refusedRequests = Atomic<Int>(0)
-    private let acceptedConnections = Atomic<Int>(0)
-    private let open = Atomic<Int>(0)
-    private let refusals = Atomic<Int>(0)
-    private let taken = Atomic<Int>(0)
-    private let given = Atomic<Int>(0)
     private let hits = Mutex([ServerLimit: Int]())
     private let http2 = Mutex<HTTP2Counters?>(nil)
+
+    /// Behind a pointer: an atomic in the object itself costs a retain and a release a count.
+    private struct Cells: ~Copyable {
+        let startedCalls = Atomic<Int>(0)
+        let finishedOK = Atomic<Int>(0)
+        let refusedRequests = Atomic<Int>(0)
+        let acceptedConnections = Atomic<Int>(0)
+        let open = Atomic<Int>(0)
+        let refusals = Atomic<Int>(0)
+        let taken = Atomic<Int>(0)
+        let given = Atomic<Int>(0)
+    }
+
+    init() {
+        cells = .allocate(capacity: 1)
+        cells.initialize(to: Cells())
+    }
+
+    deinit {
+        cells.deinitialize(count: 1)
+        cells.deallocate()
+    }
 
     /// Adds what the loop's connections count, too.
     func include(_ counters: HTTP2Counters) { http2.withLock { $0 = counters } }
 
-    func messageReceived() { bump(taken) }
+    func messageReceived() { bump(cells.pointee.taken) }
 
-    func messageSent() { bump(given) }
+    func messageSent() { bump(cells.pointee.given) }
 
     func reached(_ limit: ServerLimit) { hits.withLock { $0[limit, default: 0] += 1 } }
 
-    func started() { bump(startedCalls) }
+    func started() { bump(cells.pointee.startedCalls) }
 
     func finished(_ code: StatusCode) {
-        if code == .ok { bump(finishedOK) } else { finishedOthers.withLock { $0[code.rawValue] += 1 } }
+        if code == .ok { bump(cells.pointee.finishedOK) } else { finishedOthers.withLock { $0[code.rawValue] += 1 } }
     }
 
-    func refused() { bump(refusedRequests) }
+    func refused() { bump(cells.pointee.refusedRequests) }
 
     func connected() {
-        bump(acceptedConnections)
-        bump(open)
+        bump(cells.pointee.acceptedConnections)
+        bump(cells.pointee.open)
     }
 
-    func disconnected() { bump(open, by: -1) }
+    func disconnected() { bump(cells.pointee.open, by: -1) }
 
-    func refusedConnection() { bump(refusals) }
+    func refusedConnection() { bump(cells.pointee.refusals) }
 
     func add(to counts: inout ServerCounts) {
-        counts.started += startedCalls.load(ordering: .relaxed)
-        counts.finished[0] += finishedOK.load(ordering: .relaxed)
+        counts.started += cells.pointee.startedCalls.load(ordering: .relaxed)
+        counts.finished[0] += cells.pointee.finishedOK.load(ordering: .relaxed)
         finishedOthers.withLock { others in
             for code in 1..<others.count { counts.finished[code] += others[code] }
         }
-        counts.refused += refusedRequests.load(ordering: .relaxed)
-        counts.connections += acceptedConnections.load(ordering: .relaxed)
-        counts.openConnections += open.load(ordering: .relaxed)
-        counts.refusedConnections += refusals.load(ordering: .relaxed)
-        counts.messagesReceived += taken.load(ordering: .relaxed)
-        counts.messagesSent += given.load(ordering: .relaxed)
+        counts.refused += cells.pointee.refusedRequests.load(ordering: .relaxed)
+        counts.connections += cells.pointee.acceptedConnections.load(ordering: .relaxed)
+        counts.openConnections += cells.pointee.open.load(ordering: .relaxed)
+        counts.refusedConnections += cells.pointee.refusals.load(ordering: .relaxed)
+        counts.messagesReceived += cells.pointee.taken.load(ordering: .relaxed)
+        counts.messagesSent += cells.pointee.given.load(ordering: .relaxed)
         let hits = hits.withLock { $0 }
         for limit in ServerLimit.allCases { counts.limitHits[limit.rawValue, default: 0] += hits[limit, default: 0] }
         guard let http2 = http2.withLock({ $0 }) else { return }

@@ -1,10 +1,10 @@
 public import RPC
 
-/// What every call of a server passes through: authentication, policy, limits.
+/// What every call of a server's loop passes through: authentication, policy, limits. Confined to its loop.
 ///
 /// Asked before a request is decoded, so whoever is refused costs no more than the bytes, and learns nothing of what is
 /// wrong with them.
-public protocol ServerInterceptor: Sendable {
+public protocol ServerInterceptor {
     /// Looks at a call before its handler does, without waiting for anything: cheaper than ``willHandle(_:)``, which is
     /// asked when this cannot say. Throwing ends the call.
     ///
@@ -23,8 +23,8 @@ extension ServerInterceptor {
     public func willHandle(_ context: ServerContext) async throws {}
 }
 
-/// Hears how calls end: metrics, logs.
-public protocol CallObserver: Sendable {
+/// Hears how the calls of a loop end: metrics, logs. Confined to its loop.
+public protocol CallObserver {
     /// Hears how a call ended, before its status is sent, so trailers may still be added. Called once for each call
     /// whose route was known, whether the interceptors let it through or not.
     func didFinish(_ context: ServerContext, _ status: Status)

@@ -31,7 +31,7 @@ final class ServerLoop: @unchecked Sendable {
         loop.assertOnLoop()
         self.loop = loop
         self.configuration = configuration
-        interceptors = BoundInterceptors(configuration.interceptors, configuration.observers)
+        interceptors = BoundInterceptors(configuration.interceptors(loop), configuration.observers(loop))
         self.router = router
         self.counters = counters
         self.addresses = addresses

@@ -9,11 +9,10 @@ import TrellisAPI
 /// Finds out who is calling and whether they may: authentication first, then from where, then how often they have called, then
 /// the method's policy.
 struct Authentication: ServerInterceptor {
-    let table: LoopTable
+    let services: LoopServices
 
     /// Lets callers in that are known already, and whoever calls a public method.
     func willHandleAtOnce(_ context: ServerContext) throws -> Bool {
-        let services = table[context.loop]
         guard let policy = services.policies[context.route.index] else { return true }
         guard policy.scope != .public else {
             if policy.rateClass == .credential {
@@ -29,7 +28,6 @@ struct Authentication: ServerInterceptor {
 
     /// Looks the caller up.
     func willHandle(_ context: ServerContext) async throws {
-        let services = table[context.loop]
         guard let policy = services.policies[context.route.index], policy.scope != .public else { return }
         let token = try token(context, services)
         let evidence = try evidence(context)

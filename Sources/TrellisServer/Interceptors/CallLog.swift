@@ -9,10 +9,9 @@ import RPCServer
 /// Level `debug` for reads that went well and for calls that were too many, `info` for writes and for other refusals, `error` for the server's own faults: under
 /// load a line a read would cost more than the read.
 struct CallLog: CallObserver {
-    let table: LoopTable
+    let services: LoopServices
 
     func didFinish(_ context: ServerContext, _ status: Status) {
-        let services = table[context.loop]
         let level = Self.level(status.code, services.policies[context.route.index])
         if status.code != .ok || context.metadata.withValue("x-request-id", { $0 != nil }) {
             context.trailers.append("x-request-id", context.requestID)

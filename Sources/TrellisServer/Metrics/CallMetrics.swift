@@ -59,10 +59,10 @@ final class CallMetrics: @unchecked Sendable {
 
 /// Counts calls as they end.
 struct CallCounter: CallObserver {
-    let table: LoopTable
+    let services: LoopServices
 
     func didFinish(_ context: ServerContext, _ status: Status) {
-        table[context.loop].metrics.finished(
+        services.metrics.finished(
             method: context.route.index,
             status.code,
             nanoseconds: context.loop.now - context.arrived
