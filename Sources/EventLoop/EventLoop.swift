@@ -161,7 +161,8 @@ public final class EventLoop: @unchecked Sendable {
     /// Where an actor that lives on this loop runs.
     public var serialExecutor: any SerialExecutor { executors.unsafelyUnwrapped.serial }
 
-    @usableFromInline var loopTaskExecutor: LoopTaskExecutor { executors.unsafelyUnwrapped.task }
+    /// Where Swift runs a task that prefers this loop, for who starts one with every call.
+    public var loopTaskExecutor: LoopTaskExecutor { executors.unsafelyUnwrapped.task }
 
     /// Starts a task on this loop, at once: `body` runs on the caller's stack until it suspends first.
     ///
@@ -172,16 +173,6 @@ public final class EventLoop: @unchecked Sendable {
     public func startTask(_ body: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
         assertOnLoop()
         return Task.immediate(executorPreference: loopTaskExecutor) { await body() }
-    }
-
-    /// Starts a task for a piece of work like ``startTask(_:)``, without a closure around it: for what is started with
-    /// every call, where each closure is an allocation and a look for the executor.
-    @discardableResult
-    @inlinable
-    @inline(__always)
-    public func start<Work: LoopWork>(_ work: Work) -> Task<Void, Never> {
-        assertOnLoop()
-        return Task.immediate(executorPreference: loopTaskExecutor) { await work.run() }
     }
 
     /// Runs `body` once, at the end of this turn, after the Swift jobs: the place to write out what a turn gathered.

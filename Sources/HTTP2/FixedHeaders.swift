@@ -30,12 +30,21 @@ public struct FixedHeaders: @unchecked Sendable {
 /// Calls `body` with the fixed fields and then the others as the library wants them.
 ///
 /// The library copies the names and values of `more`; it keeps pointers to the fixed ones.
+// In place, so that what `body` captures is not counted where there is nothing more.
+@inline(__always)
 func withFields<T>(
     _ fixed: FixedHeaders,
     _ more: HeaderFields,
     _ body: (UnsafePointer<nghttp2_nv>, Int) -> T
 ) -> T {
-    guard !more.isEmpty else { return body(fixed.fields, fixed.count) }
+    more.isEmpty ? body(fixed.fields, fixed.count) : withAllFields(fixed, more, body)
+}
+
+private func withAllFields<T>(
+    _ fixed: FixedHeaders,
+    _ more: HeaderFields,
+    _ body: (UnsafePointer<nghttp2_nv>, Int) -> T
+) -> T {
     let total = fixed.count + more.count
     return withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: total) { all in
         guard let base = all.baseAddress else {

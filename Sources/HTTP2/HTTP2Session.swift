@@ -247,9 +247,7 @@ public final class HTTP2Session: @unchecked Sendable {
         headerStream = stream
         headerStorage = stream._withUnsafeGuaranteedRef { stream in
             stream.readingTrailers = isTrailers
-            return Unmanaged.passUnretained(
-                isTrailers ? stream.trailers.uniqueStorage(adding: 0) : stream.headers.uniqueStorage(adding: 0)
-            )
+            return isTrailers ? stream.trailers.prepare() : stream.headers.prepare()
         }
     }
 

@@ -157,6 +157,10 @@ public final class HTTP2Stream: @unchecked Sendable {
     /// - Returns: the bytes copied, and whether nothing is left.
     func fill(_ target: UnsafeMutablePointer<UInt8>, _ capacity: Int) -> (count: Int, isEmpty: Bool) {
         var filled = 0
+        // Taken out meanwhile: to read it in place would count a reference.
+        var chunk: [UInt8] = []
+        swap(&chunk, &self.chunk)
+        defer { swap(&chunk, &self.chunk) }
         while filled < capacity {
             if chunkOffset == chunk.count {
                 guard nextChunk < chunks.count else { break }
@@ -210,7 +214,7 @@ public final class HTTP2Stream: @unchecked Sendable {
 
     /// Forgets what is queued.
     func dropOutput() {
-        chunk = []
+        if !chunk.isEmpty { chunk = [] }
         chunkOffset = 0
         if !chunks.isEmpty { chunks = [] }
         nextChunk = 0

@@ -24,10 +24,11 @@ public struct HeaderFields: @unchecked Sendable {
     ///
     /// - Parameter name: lower case; the caller's duty.
     public mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
-        let storage = uniqueStorage(adding: name.count + value.count)
         guard let nameStart = name.baseAddress else { preconditionFailure("a header field has a name") }
-        // Nothing is copied from there when the value is empty.
-        storage.append(nameStart, name.count, value.baseAddress ?? nameStart, value.count)
+        prepare()._withUnsafeGuaranteedRef { storage in
+            // Nothing is copied from there when the value is empty.
+            storage.append(nameStart, name.count, value.baseAddress ?? nameStart, value.count)
+        }
     }
 
     /// Adds a field at the end.
@@ -42,11 +43,11 @@ public struct HeaderFields: @unchecked Sendable {
     /// Takes all fields away and keeps the memory, unless it is shared or large.
     mutating func recycle() {
         guard storage != nil else { return }
-        if isKnownUniquelyReferenced(&storage), let storage, storage.capacity <= 8 * 1024 {
-            storage.used = 0
-            storage.count = 0
-        } else {
+        guard isKnownUniquelyReferenced(&storage), let kept = storage.map(Unmanaged.passUnretained),
+            kept._withUnsafeGuaranteedRef({ $0.recycle() })
+        else {
             storage = nil
+            return
         }
     }
 
@@ -59,7 +60,7 @@ public struct HeaderFields: @unchecked Sendable {
         precondition(index >= 0 && index < storage.count, "no such header field")
         let entry = storage.entries[index]
         let start = UnsafeRawPointer(storage.bytes) + Int(entry.offset)
-        return try withExtendedLifetime(storage) {
+        return try withExtendedLifetime(self) {
             try body(
                 UnsafeRawBufferPointer(start: start, count: Int(entry.nameLength)),
                 UnsafeRawBufferPointer(start: start + Int(entry.nameLength), count: Int(entry.valueLength))
@@ -73,7 +74,7 @@ public struct HeaderFields: @unchecked Sendable {
         _ body: (_ index: Int, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
     ) rethrows {
         guard let storage else { return }
-        try withExtendedLifetime(storage) {
+        try withExtendedLifetime(self) {
             let (bytes, entries) = (UnsafeRawPointer(storage.bytes), storage.entries)
             for index in 0..<storage.count {
                 let entry = entries[index]
@@ -117,17 +118,15 @@ public struct HeaderFields: @unchecked Sendable {
         }
     }
 
-    /// The storage, made or copied if it is shared.
-    mutating func uniqueStorage(adding bytes: Int) -> HeaderStorage {
-        if let storage, isKnownUniquelyReferenced(&self.storage) {
-            _ = storage
-        } else {
+    /// The storage, made or copied if it is shared; this value keeps it.
+    mutating func prepare() -> Unmanaged<HeaderStorage> {
+        if storage == nil || !isKnownUniquelyReferenced(&storage) {
             let copy = HeaderStorage(capacity: Swift.max(storage?.used ?? 0, 256))
             if let storage { copy.copy(storage) }
             storage = copy
         }
-        guard let storage else { preconditionFailure("made above") }
-        return storage
+        guard let reference = storage.map(Unmanaged.passUnretained) else { preconditionFailure("made above") }
+        return reference
     }
 }
 
@@ -155,6 +154,15 @@ public struct HeaderFields: @unchecked Sendable {
     deinit {
         bytes.deallocate()
         entries.deallocate()
+    }
+
+    /// Takes all fields away.
+    ///
+    /// - Returns: whether the memory is worth keeping.
+    func recycle() -> Bool {
+        used = 0
+        count = 0
+        return capacity <= 8 * 1024
     }
 
     func copy(_ other: HeaderStorage) {

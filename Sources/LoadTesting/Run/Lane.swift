@@ -255,7 +255,7 @@ final class Lane: @unchecked Sendable {
 
     private func begin(user: Int, intended: UInt64, isMeasured: Bool) {
         began(isMeasured)
-        loop.start(Iteration(lane: self, user: user, intended: intended, isMeasured: isMeasured))
+        loop.loopTaskExecutor.start(Iteration(lane: self, user: user, intended: intended, isMeasured: isMeasured))
     }
 
     private func began(_ isMeasured: Bool) {
@@ -301,7 +301,7 @@ final class Lane: @unchecked Sendable {
     private func admitUsers(_ now: UInt64) {
         let wanted = wantedUsers(now)
         for user in stride(from: number, to: wanted, by: count) where users.insert(user).inserted {
-            loop.start(User(lane: self, number: user))
+            loop.loopTaskExecutor.start(User(lane: self, number: user))
         }
     }
 

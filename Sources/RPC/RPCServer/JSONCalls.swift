@@ -12,17 +12,17 @@ extension ServerConnection {
 
     /// Looks at the header list of a request in JSON: answers it, or makes it a call.
     func beginJSON(_ stream: HTTP2Stream, _ head: RequestHead) {
-        guard let route = head.route else {
+        guard let found = head.foundRoute, let route = head.route else {
             return refuseJSON(stream, 404, "there is no method \(stream.headers.first(":path") ?? "")")
         }
         guard route.kind == .unary else {
             return refuseJSON(stream, 415, "\(route.path) streams, which it does by gRPC only; send application/grpc")
         }
-        let context = ServerContext(route, self, stream)
+        let context = ServerContext(found, self, stream)
         let coding = CallCoding(isJSON: true)
         context.coding = coding
         stream.attachment = context
-        counters.started()
+        tally.started()
         let metadata = context.metadata
         if let version = metadata.first("connect-protocol-version"), version != "1" {
             return context.end(Status(.invalidArgument, "connect-protocol-version is \(version); it must be 1"))
@@ -78,23 +78,24 @@ extension ServerContext {
     }
 
     /// Waits for the end of a request in JSON, whose body is the message.
-    func gatherJSON(_ stream: HTTP2Stream) {
+    func gatherJSON() {
         let (count, limit) = (stream.inbound.count, connection.limits.messageBytes)
         guard count <= limit else { return end(tooLarge(count, limit)) }
-        if stream.remoteEnded { start() } else { hold(stream) }
+        if stream.remoteEnded { start() } else { hold() }
     }
 
     /// The serialized message that the request's JSON stands for.
     func transcodedRequest(_ name: String, _ coding: CallCoding) throws -> [UInt8] {
-        guard let stream else { throw CancellationError() }
+        guard !isFinished else { throw CancellationError() }
+        let body = stream.inbound.bytes
         let transcoder = transcoder
         defer { releaseRequest() }
         do throws(JSONError) {
-            guard coding.requestIsGzip else { return try transcoder.request(stream.inbound.bytes, of: route) }
+            guard coding.requestIsGzip else { return try transcoder.request(body, of: route) }
         } catch {
             throw MalformedRequest(message: name, error: error)
         }
-        let text = try inflated(stream.inbound.bytes, "content-encoding gzip")
+        let text = try inflated(body, "content-encoding gzip")
         do throws(JSONError) {
             return try text.span.withUnsafeBytes { (raw) throws(JSONError) in try transcoder.request(raw, of: route) }
         } catch {
@@ -115,12 +116,12 @@ extension ServerContext {
             (coding.body, coding.bodyIsGzip) = (smaller, true)
         }
         guard admitsResponse(coding.body.count) else { return end(Self.tooMuchUntaken) }
-        connection.counters.messageSent()
+        connection.tally.messageSent()
         end(.ok)
     }
 
     /// Sends the whole answer of a call in JSON.
-    func answerJSON(_ status: Status, _ coding: CallCoding, _ stream: HTTP2Stream) {
+    func answerJSON(_ status: Status, _ coding: CallCoding) {
         var reply = ConnectReply(status: ConnectError.httpStatus(status.code), body: coding.body)
         reply.metadata = responseMetadata
         reply.trailers = trailers

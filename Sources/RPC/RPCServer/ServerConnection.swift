@@ -17,7 +17,11 @@ final class ServerConnection: HTTP2SessionDelegate {
     let loop: EventLoop
     let configuration: ServerConfiguration
     let interceptors: BoundInterceptors
+    let gates: GateLink
+    let observers: ObserverLink
     let counters: ServerCounters
+    let tally: ServerTally
+    let executor: LoopTaskExecutor
     let limits: ServerLimits
     private let router: Router
 
@@ -26,7 +30,11 @@ final class ServerConnection: HTTP2SessionDelegate {
         loop = owner.loop
         configuration = owner.configuration
         interceptors = owner.interceptors
+        gates = owner.interceptors.first
+        observers = owner.interceptors.firstObserver
         counters = owner.counters
+        tally = owner.counters.tally
+        executor = owner.loop.loopTaskExecutor
         limits = owner.configuration.limits
         router = owner.router
         http2 = HTTP2Connection(
@@ -105,7 +113,7 @@ final class ServerConnection: HTTP2SessionDelegate {
     /// Looks at a request's header list: answers it, or makes it a call.
     private func begin(_ stream: HTTP2Stream) {
         guard !stream.isClosed else { return }
-        let head = RequestHead(stream.headers, router)
+        let head = RequestHead.of(stream.headers, router)
         guard !stream.headersTooLarge else {
             let (bytes, fields) = (limits.http2.headerListBytes, limits.http2.headerFields)
             let message = "the metadata is larger than \(bytes) bytes or \(fields) fields"
@@ -114,15 +122,20 @@ final class ServerConnection: HTTP2SessionDelegate {
         }
         guard head.isPost else { return refuse(stream, Replies.methodNotAllowed) }
         guard head.content == .protobuf else { return beginOther(stream, head) }
-        guard let route = head.route else {
+        guard let route = head.foundRoute else {
             return refuse(stream, .unimplemented, "there is no method \(stream.headers.first(":path") ?? "")")
         }
         let context = ServerContext(route, self, stream)
         stream.attachment = context
-        counters.started()
+        tally.started()
+        if head.encoding != nil || head.timeout != nil || context.requestStreams { prepare(context, stream, head) }
+    }
+
+    /// Does what not every call needs as it begins.
+    private func prepare(_ context: ServerContext, _ stream: HTTP2Stream, _ head: RequestHead) {
         if let encoding = head.encoding, !setEncoding(context, encoding, stream.headers) { return }
         if let timeout = head.timeout, !setDeadline(context, timeout, stream.headers) { return }
-        if route.kind.hasRequestStream { context.start() }
+        if context.requestStreams { context.start() }
     }
 
     /// A request whose messages are not protobuf.
@@ -202,12 +215,13 @@ final class ServerConnection: HTTP2SessionDelegate {
 struct RequestHead {
     var isPost = false
     var content = Content.other
-    private var found: Unmanaged<Route>?
+    /// The method, if there is one of that path; its router keeps it.
+    var foundRoute: Unmanaged<Route>?
     var timeout: Int?
     var encoding: Int?
 
-    /// The method, if there is one of that path; its router keeps it.
-    var route: Route? { found?._withUnsafeGuaranteedRef { $0 } }
+    /// The method, if there is one of that path.
+    var route: Route? { foundRoute?._withUnsafeGuaranteedRef { $0 } }
 
     /// What a content type says of a body.
     enum Content {
@@ -238,17 +252,20 @@ struct RequestHead {
         }
     }
 
-    init(_ headers: HeaderFields, _ router: Router) {
+    // Not an initializer, to which what it is given would be handed over counted.
+    static func of(_ headers: HeaderFields, _ router: Router) -> RequestHead {
+        var head = RequestHead()
         headers.forEach { index, name, value in
             switch name.count {
-            case 5 where name.isEqual(":path"): found = router.find(value)
-            case 7 where name.isEqual(":method"): isPost = value.isEqual("POST")
-            case 12 where name.isEqual("content-type"): content = Content(value)
-            case 12 where name.isEqual("grpc-timeout"): timeout = index
-            case 13 where name.isEqual("grpc-encoding"): encoding = index
+            case 5 where name.isEqual(":path"): head.foundRoute = router.find(value)
+            case 7 where name.isEqual(":method"): head.isPost = value.isEqual("POST")
+            case 12 where name.isEqual("content-type"): head.content = Content(value)
+            case 12 where name.isEqual("grpc-timeout"): head.timeout = index
+            case 13 where name.isEqual("grpc-encoding"): head.encoding = index
             default: break
             }
         }
+        return head
     }
 }
 

@@ -19,18 +19,17 @@ extension ServerContext {
 
     /// Takes note of what arrived, and starts the handler when that is enough for it.
     func received() {
-        guard let stream else { return }
         switch phase {
         case .finished: return
         case .running: wakeReader()
-        case .receiving: gather(stream)
+        case .receiving: gather()
         }
     }
 
     /// Waits for one whole message and the end of the request.
-    private func gather(_ stream: HTTP2Stream) {
-        stream.acknowledge()
-        if let coding, coding.isJSON { return gatherJSON(stream) }
+    private func gather() {
+        withStream { $0.acknowledge() }
+        if let coding, coding.isJSON { return gatherJSON() }
         let limit = connection.limits.messageBytes
         switch MessageFraming.next(in: stream.inbound.bytes, limit: limit) {
         case .message(let length, let isCompressed):
@@ -38,9 +37,9 @@ extension ServerContext {
             guard stream.inbound.count == MessageFraming.prefixBytes + length else {
                 return end(Status(.unimplemented, "\(route.path) takes one request message, and more came"))
             }
-            if stream.remoteEnded { start() } else { hold(stream) }
+            if stream.remoteEnded { start() } else { hold() }
         case .incomplete:
-            guard stream.remoteEnded else { return hold(stream) }
+            guard stream.remoteEnded else { return hold() }
             end(
                 stream.inbound.count == 0
                     ? Status(.unimplemented, "\(route.path) takes one request message, and none came")
@@ -54,12 +53,12 @@ extension ServerContext {
     /// Starts the handler: it runs here and now until it first suspends.
     func start() {
         phase = .running
-        let task = loop.start(HandlerRun(context: self))
+        let task = connection.executor.start(HandlerRun(context: self))
         if !isFinished { self.task = task }
     }
 
     /// Counts a request that is not whole against what its connection and loop may hold.
-    func hold(_ stream: HTTP2Stream) {
+    func hold() {
         let more = stream.inbound.count - heldBytes
         heldBytes += more
         guard !connection.hold(more) else { return }
@@ -105,13 +104,13 @@ extension ServerContext {
 
     /// The bytes of the request, valid until ``releaseRequest()``.
     @usableFromInline func requestBytes() -> UnsafeRawBufferPointer {
-        guard let stream else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        guard !isFinished else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         return UnsafeRawBufferPointer(rebasing: stream.inbound.bytes[MessageFraming.prefixBytes...])
     }
 
     @usableFromInline func releaseRequest() {
-        guard let stream else { return }
-        connection.counters.messageReceived()
+        guard !isFinished else { return }
+        connection.tally.messageReceived()
         stream.inbound.consume(stream.inbound.count)
         release()
     }
@@ -122,7 +121,7 @@ extension ServerContext {
     ///
     /// - Returns: how many have let the call through.
     @usableFromInline func interceptAtOnce() throws -> Int {
-        try connection.interceptors.ask(self)
+        try connection.gates.ask(self)
     }
 
     /// Asks the interceptors after the first `passed` ones, of which the first must wait.
@@ -146,8 +145,8 @@ extension ServerContext {
             MessageFraming.seal(&framed)
         }
         guard admitsResponse(framed.count) else { return end(Self.tooMuchUntaken) }
-        connection.counters.messageSent()
-        stream?.send(framed)
+        connection.tally.messageSent()
+        stream.send(framed)
         end(.ok)
     }
 
@@ -182,16 +181,16 @@ extension ServerContext {
     /// - Returns: whether so much is queued that ``drained()`` must be awaited before the next.
     @usableFromInline func send(_ framed: consuming [UInt8]) throws(RPCError) -> Bool {
         loop.assertOnLoop()
-        guard case .running = phase, let stream else { throw finishedError }
+        guard case .running = phase else { throw finishedError }
         if let coding { seal(&framed, coding) } else { MessageFraming.seal(&framed) }
         guard admitsResponse(framed.count) else { throw Self.error(Self.tooMuchUntaken) }
-        connection.counters.messageSent()
+        connection.tally.messageSent()
         stream.send(framed)
         if !headersSent {
             headersSent = true
             stream.respond(head, responseMetadata.fields)
         }
-        return stream.isFull
+        return withStream { $0.isFull }
     }
 
     /// Waits until the peer has taken most of what is queued.
@@ -233,7 +232,7 @@ extension ServerContext {
     /// Whether the next message of a request stream is whole, or there is none any more.
     @usableFromInline func hasNextRequest() throws(RPCError) -> Bool {
         loop.assertOnLoop()
-        guard case .running = phase, let stream else { throw finishedError }
+        guard case .running = phase else { throw finishedError }
         let next = MessageFraming.next(in: stream.inbound.bytes, limit: connection.limits.messageBytes)
         if case .incomplete = next { return stream.remoteEnded }
         return true
@@ -244,20 +243,21 @@ extension ServerContext {
         precondition(reader == nil, "two tasks read from one call")
         reader = continuation
         // The rest of a message that is larger than the window comes only if the window opens.
-        stream?.acknowledge()
+        if !isFinished { withStream { $0.acknowledge() } }
     }
 
     /// The bytes of the next message of a request stream, valid until ``taken(_:)``; nil after the last one. Only when
     /// there is one, see ``hasNextRequest()``.
     @usableFromInline func nextRequestBytes() throws(RPCError) -> UnsafeRawBufferPointer? {
         let limit = connection.limits.messageBytes
-        guard case .running = phase, let stream else { throw finishedError }
-        switch MessageFraming.next(in: stream.inbound.bytes, limit: limit) {
+        guard case .running = phase else { throw finishedError }
+        let waiting = stream.inbound.bytes
+        switch MessageFraming.next(in: waiting, limit: limit) {
         case .message(let length, let isCompressed):
             guard note(isCompressed: isCompressed) else { throw Self.error(Self.compressedWithoutEncoding) }
-            return UnsafeRawBufferPointer(rebasing: stream.inbound.bytes[5..<5 + length])
+            return UnsafeRawBufferPointer(rebasing: waiting[5..<5 + length])
         case .incomplete:
-            guard stream.inbound.count > 0 else { return nil }
+            guard waiting.count > 0 else { return nil }
             throw Self.error(Self.truncated)
         case .tooLarge(let length): throw Self.error(tooLarge(length, limit))
         case .invalidFlag(let flag): throw Self.error(Self.invalidFlag(flag))
@@ -266,10 +266,12 @@ extension ServerContext {
 
     /// Lets the peer send as much as was taken.
     @usableFromInline func taken(_ length: Int) {
-        guard let stream else { return }
-        connection.counters.messageReceived()
-        stream.inbound.consume(MessageFraming.prefixBytes + length)
-        stream.acknowledge(keeping: stream.inbound.count)
+        guard !isFinished else { return }
+        connection.tally.messageReceived()
+        withStream { stream in
+            stream.inbound.consume(MessageFraming.prefixBytes + length)
+            stream.acknowledge(keeping: stream.inbound.count)
+        }
     }
 
     func wakeReader() {
@@ -286,17 +288,18 @@ extension ServerContext {
     func end(_ status: Status) {
         guard !isFinished else { return }
         finished(status)
-        guard let stream else { return }
-        if let coding, coding.isJSON {
-            answerJSON(status, coding, stream)
-        } else if headersSent {
-            stream.finish(Replies.trailers[status.code.rawValue], statusFields(status))
-        } else if status.code == .ok {
-            stream.finish(Replies.trailers[0], statusFields(status))
-            stream.respond(head, responseMetadata.fields)
-        } else {
-            if !responseMetadata.isEmpty { trailers.append(contentsOf: responseMetadata) }
-            stream.respond(Replies.trailersOnly[status.code.rawValue], statusFields(status), ended: true)
+        withStream { stream in
+            if let coding, coding.isJSON {
+                answerJSON(status, coding)
+            } else if headersSent {
+                stream.finish(Replies.trailers[status.code.rawValue], statusFields(status))
+            } else if status.code == .ok {
+                stream.finish(Replies.trailers[0], statusFields(status))
+                stream.respond(head, responseMetadata.fields)
+            } else {
+                if !responseMetadata.isEmpty { trailers.append(contentsOf: responseMetadata) }
+                stream.respond(Replies.trailersOnly[status.code.rawValue], statusFields(status), ended: true)
+            }
         }
         detach()
     }
@@ -328,19 +331,20 @@ extension ServerContext {
         phase = .finished(status.code)
         deadlineTimer?.cancel()
         deadlineTimer = nil
-        connection.interceptors.tell(self, status)
-        connection.counters.finished(status.code)
+        connection.observers.tell(self, status)
+        if status.code == .ok { connection.tally.finished() } else { connection.counters.failed(status.code) }
     }
 
     /// Lets go of the stream, of the task and of whoever waits.
     private func detach() {
         release()
-        if let stream, stream.inbound.count > 0 {
-            stream.inbound.consume(stream.inbound.count)
-            stream.acknowledge()
+        withStream { stream in
+            if stream.inbound.count > 0 {
+                stream.inbound.consume(stream.inbound.count)
+                stream.acknowledge()
+            }
+            stream.attachment = nil
         }
-        stream?.attachment = nil
-        stream = nil
         // A handler that has returned is not disturbed by this; one that still runs has nobody to run for.
         task?.cancel()
         task = nil

@@ -28,12 +28,13 @@ public final class ServerContext: @unchecked Sendable {
     @usableFromInline let routeReference: Unmanaged<Route>
     @usableFromInline let loopReference: Unmanaged<EventLoop>
     let connection: ServerConnection
-    private var streamReference: Unmanaged<HTTP2Stream>?
-    /// Nil once the call has been answered or given up.
-    var stream: HTTP2Stream? {
-        get { streamReference?._withUnsafeGuaranteedRef { $0 } }
-        set { streamReference = newValue.map { Unmanaged.passUnretained($0) } }
-    }
+    private let streamReference: Unmanaged<HTTP2Stream>
+    /// Where the call travels. Another call's once this one has ended, so look at ``isFinished`` first.
+    var stream: HTTP2Stream { streamReference._withUnsafeGuaranteedRef { $0 } }
+
+    /// Lets `body` use the stream, uncounted also where it calls its methods.
+    @inline(__always)
+    func withStream<T>(_ body: (HTTP2Stream) -> T) -> T { streamReference._withUnsafeGuaranteedRef(body) }
     var task: Task<Void, Never>?
     var deadlineTimer: LoopTimer?
     var phase = Phase.receiving
@@ -63,8 +64,8 @@ public final class ServerContext: @unchecked Sendable {
         case finished(StatusCode)
     }
 
-    init(_ route: borrowing Route, _ connection: ServerConnection, _ stream: borrowing HTTP2Stream) {
-        routeReference = .passUnretained(copy route)
+    init(_ route: Unmanaged<Route>, _ connection: ServerConnection, _ stream: borrowing HTTP2Stream) {
+        routeReference = route
         self.connection = connection
         loopReference = .passUnretained(connection.loop)
         streamReference = .passUnretained(copy stream)
@@ -78,6 +79,9 @@ public final class ServerContext: @unchecked Sendable {
     /// Who the caller has proved to be with a client certificate, verified by the listener's TLS; nil without one. Made
     /// when first asked for, and kept for the connection.
     public var peerIdentity: PeerIdentity? { connection.http2.peerIdentity }
+
+    /// Whether there may be any number of requests.
+    var requestStreams: Bool { routeReference._withUnsafeGuaranteedRef { $0.kind.hasRequestStream } }
 
     /// Whether the call has been answered or given up, so that nobody waits for its outcome any more.
     public var isFinished: Bool {

@@ -38,26 +38,17 @@ public struct ServerCounts: Sendable, Equatable {
 /// The counts of one loop: written by it alone, read by any thread.
 final class ServerCounters: @unchecked Sendable {
     // @unchecked: the cells are atomic, and live as long as this.
-    private let cells: UnsafeMutablePointer<Cells>
+    private let cells: UnsafeMutablePointer<ServerTally.Cells>
+    /// What every call counts; to be used no longer than this.
+    let tally: ServerTally
     private let finishedOthers = Mutex([Int](repeating: 0, count: StatusCode.allCases.count))
     private let hits = Mutex([ServerLimit: Int]())
     private let http2 = Mutex<HTTP2Counters?>(nil)
 
-    /// Behind a pointer: an atomic in the object itself costs a retain and a release a count.
-    private struct Cells: ~Copyable {
-        let startedCalls = Atomic<Int>(0)
-        let finishedOK = Atomic<Int>(0)
-        let refusedRequests = Atomic<Int>(0)
-        let acceptedConnections = Atomic<Int>(0)
-        let open = Atomic<Int>(0)
-        let refusals = Atomic<Int>(0)
-        let taken = Atomic<Int>(0)
-        let given = Atomic<Int>(0)
-    }
-
     init() {
         cells = .allocate(capacity: 1)
-        cells.initialize(to: Cells())
+        cells.initialize(to: ServerTally.Cells())
+        tally = ServerTally(cells: cells)
     }
 
     deinit {
@@ -68,17 +59,10 @@ final class ServerCounters: @unchecked Sendable {
     /// Adds what the loop's connections count, too.
     func include(_ counters: HTTP2Counters) { http2.withLock { $0 = counters } }
 
-    func messageReceived() { bump(cells.pointee.taken) }
-
-    func messageSent() { bump(cells.pointee.given) }
-
     func reached(_ limit: ServerLimit) { hits.withLock { $0[limit, default: 0] += 1 } }
 
-    func started() { bump(cells.pointee.startedCalls) }
-
-    func finished(_ code: StatusCode) {
-        if code == .ok { bump(cells.pointee.finishedOK) } else { finishedOthers.withLock { $0[code.rawValue] += 1 } }
-    }
+    /// Counts a call that failed.
+    func failed(_ code: StatusCode) { finishedOthers.withLock { $0[code.rawValue] += 1 } }
 
     func refused() { bump(cells.pointee.refusedRequests) }
 
@@ -113,8 +97,35 @@ final class ServerCounters: @unchecked Sendable {
         for limit in HTTP2Limit.allCases { counts.limitHits[limit.rawValue, default: 0] += reached[limit, default: 0] }
     }
 
-    /// Only one thread writes, so no locked instruction is needed.
-    private func bump(_ counter: borrowing Atomic<Int>, by count: Int = 1) {
-        counter.store(counter.load(ordering: .relaxed) + count, ordering: .relaxed)
+}
+
+/// The counts of every call and message: behind a pointer, because atomics in an object cost a retain and a release of it
+/// each time.
+struct ServerTally {
+    fileprivate let cells: UnsafeMutablePointer<Cells>
+
+    fileprivate struct Cells: ~Copyable {
+        let startedCalls = Atomic<Int>(0)
+        let finishedOK = Atomic<Int>(0)
+        let refusedRequests = Atomic<Int>(0)
+        let acceptedConnections = Atomic<Int>(0)
+        let open = Atomic<Int>(0)
+        let refusals = Atomic<Int>(0)
+        let taken = Atomic<Int>(0)
+        let given = Atomic<Int>(0)
     }
+
+    func messageReceived() { bump(cells.pointee.taken) }
+
+    func messageSent() { bump(cells.pointee.given) }
+
+    func started() { bump(cells.pointee.startedCalls) }
+
+    /// Counts a call that went well.
+    func finished() { bump(cells.pointee.finishedOK) }
+}
+
+/// Only one thread writes, so no locked instruction is needed.
+private func bump(_ counter: borrowing Atomic<Int>, by count: Int = 1) {
+    counter.store(counter.load(ordering: .relaxed) + count, ordering: .relaxed)
 }

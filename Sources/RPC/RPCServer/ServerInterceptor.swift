@@ -35,28 +35,54 @@ public protocol CallObserver {
 final class BoundInterceptors {
     /// Those that may stop a call, in order.
     let gates: [any ServerInterceptor]
-    /// Asks their ``ServerInterceptor/willHandleAtOnce(_:)``, up to the first that must wait.
-    ///
-    /// - Returns: how many have let the call through.
-    let ask: (ServerContext) throws -> Int
-    /// Calls all observers' ``CallObserver/didFinish(_:_:)``.
-    let tell: (ServerContext, Status) -> Void
+    let first: GateLink
+    let firstObserver: ObserverLink
 
     init(_ interceptors: [any ServerInterceptor], _ observers: [any CallObserver]) {
+        func link<Gate: ServerInterceptor>(_ gate: Gate, _ next: GateLink) -> GateLink { BoundGate(gate, next) }
+        func link<Observer: CallObserver>(_ observer: Observer, _ next: ObserverLink) -> ObserverLink {
+            BoundObserver(observer, next)
+        }
         gates = interceptors
-        var ask: (ServerContext) throws -> Int = { _ in 0 }
-        for gate in gates.reversed() {
-            ask = { [next = ask] in try gate.willHandleAtOnce($0) ? 1 + next($0) : 0 }
-        }
-        self.ask = ask
-        var tell: (ServerContext, Status) -> Void = { _, _ in }
-        for observer in observers.reversed() {
-            tell = { [next = tell] in
-                observer.didFinish($0, $1)
-                next($0, $1)
-            }
-        }
-        self.tell = tell
+        first = interceptors.reversed().reduce(GateLink()) { link($1, $0) }
+        firstObserver = observers.reversed().reduce(ObserverLink()) { link($1, $0) }
+    }
+}
+
+/// The end of the interceptors. Classes, and not closures, because calling a closure counts a reference to it.
+class GateLink {
+    /// Asks the ``ServerInterceptor/willHandleAtOnce(_:)`` of this one and those after it, up to the first that must wait.
+    ///
+    /// - Returns: how many have let the call through.
+    func ask(_ context: ServerContext) throws -> Int { 0 }
+}
+
+private final class BoundGate<Gate: ServerInterceptor>: GateLink {
+    private let gate: Gate
+    private let next: GateLink
+
+    init(_ gate: Gate, _ next: GateLink) { (self.gate, self.next) = (gate, next) }
+
+    override func ask(_ context: ServerContext) throws -> Int {
+        try gate.willHandleAtOnce(context) ? 1 + next.ask(context) : 0
+    }
+}
+
+/// The end of the observers.
+class ObserverLink {
+    /// Calls the ``CallObserver/didFinish(_:_:)`` of this one and those after it.
+    func tell(_ context: ServerContext, _ status: Status) {}
+}
+
+private final class BoundObserver<Observer: CallObserver>: ObserverLink {
+    private let observer: Observer
+    private let next: ObserverLink
+
+    init(_ observer: Observer, _ next: ObserverLink) { (self.observer, self.next) = (observer, next) }
+
+    override func tell(_ context: ServerContext, _ status: Status) {
+        observer.didFinish(context, status)
+        next.tell(context, status)
     }
 }
 
