@@ -21,12 +21,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 class Trellis:
     """A running trellisd with one tenant and its sites."""
 
-    def __init__(self, home, loops=None):
+    def __init__(self, home, loops=None, cores=None):
         self.home = home
         release = ROOT / ".build/release"
         flags = ["--loops", str(loops)] if loops else []
+        pinned = ["taskset", "-c", cores] if cores else []
         self.process = subprocess.Popen(
-            [release / "trellisd", "serve", "--home", home, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", *flags],
+            [*pinned, release / "trellisd", "serve", "--home", home, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", *flags],
             stdout=subprocess.PIPE, stderr=open(os.path.join(home, "trellisd.log"), "ab"), text=True)
         words = self.process.stdout.readline().split()
         if words[:2] != ["trellisd", "ready"]:

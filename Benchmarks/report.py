@@ -58,6 +58,24 @@ class Report:
             self.bar(f"{name}: p99 over that without an attack", under / without, 2)
         self.markdown.append("")
 
+    def admission(self, costs):
+        cost = costs[True].median - costs[False].median
+        print(f"\nA unary RPC with all interceptors: {costs[True].median:.3f} us, with none: {costs[False].median:.3f} us")
+        self.data["admission"] = {"with": vars(costs[True]), "without": vars(costs[False])}
+        self.bar("CPU us of admitting a call whose credential is remembered", cost, 1)
+        self.markdown += [f"All interceptors together cost a unary RPC {cost:.2f} us of {costs[True].median:.2f}.", ""]
+
+    def flood(self, found, refusal_us):
+        """{times the rate: (p99 us with the flood, p99 us without)}, and CPU us a refusal."""
+        print(f"\nA call that is refused costs trellisd {refusal_us:.1f} us")
+        self.data["flood"] = {str(times): {"p99_us": under, "p99_us_without": without} for times, (under, without) in found.items()}
+        self.data["flood"]["refusal_us"] = refusal_us
+        self.markdown += ["| while another tenant calls | p99 us of a neighbour | without | ratio |", "|---|---|---|---|"]
+        for times, (under, without) in found.items():
+            self.markdown.append(f"| {times} times its rate | {under:,.0f} | {without:,.0f} | {under / without:.2f} |")
+            self.bar(f"p99 of a neighbour of a tenant at {times} times its rate, over that without", under / without, 1.5)
+        self.markdown += ["", f"A call that is refused costs trellisd {refusal_us:.1f} us of CPU.", ""]
+
     def loops(self, costs, spread):
         ratio = costs[2].median / costs[1].median
         print(f"\nTwo loops: {costs[2].median:.2f} us a unary RPC, one loop: {costs[1].median:.2f} us; 100 connections are"

@@ -134,6 +134,23 @@ def bars(scenario, figures, servers):
     return found
 
 
+def admission(rounds, seconds):
+    """{whether calls are admitted: CPU us of a unary RPC}: with all interceptors and a credential that is remembered, and with
+    none."""
+    echo = peers.trellis()
+    servers = {True: echo, False: dataclasses.replace(echo, command=echo.command[:-1])}
+    running = {admits: peers.Running(server, "") for admits, server in servers.items()}
+    results = {admits: [] for admits in servers}
+    try:
+        for _ in range(rounds):
+            for admits, server in running.items():
+                results[admits].append(undisturbed(lambda: server.load("unary", "-b", "16", "-t", str(seconds))))
+    finally:
+        for server in running.values():
+            server.stop()
+    return {admits: Figure.of(r["cpu_us"] for r in runs) for admits, runs in results.items()}
+
+
 def loops(rounds, seconds):
     """CPU us of a unary RPC with one loop and with two, and the connections that each of the two has."""
     # Never on the load's core, whose work would be in the way of one of the two.

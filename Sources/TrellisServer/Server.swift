@@ -224,12 +224,13 @@ public final class Server: Sendable {
         configuration.interceptors = { [Authentication(services: table[$0])] }
         configuration.transcoder = Services.transcoder
         configuration.convertError = { error, context in
-            let reply = ErrorReply(error)
             let services = table[context.loop]
+            // By far the most of what is refused when somebody calls far too much.
             if let refusal = error as? RateRefusal {
                 services.metrics.refused(refusal)
-                refusal.write(to: &context.trailers)
+                return refusal.refuse(context)
             }
+            let reply = ErrorReply(error)
             services.refusals.note(reply, context, services.policies[context.route.index])
             if reply.isFault { Faults.report(error, context, services.log) }
             return reply.rpcError(requestID: context.requestID)
@@ -325,7 +326,7 @@ public final class Server: Sendable {
     private func metrics() async -> String {
         let (table, rpc, background, started) = state.withLock { ($0.table, $0.rpc, $0.background, $0.started) }
         var calls: [CallMetrics.MethodCounts] = []
-        var rateRefusals: [RateRefusal.Label: Int] = [:]
+        var rateRefusals: [RateLimit.Label: Int] = [:]
         for part in table.all {
             let (counts, refused) = await part.loop.run { (part.metrics.counts, part.metrics.rateRefusals) }
             rateRefusals.merge(refused, uniquingKeysWith: +)

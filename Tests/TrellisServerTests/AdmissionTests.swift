@@ -282,6 +282,14 @@ struct ServicePrincipalTests {
                 )
                 #expect(Self.reason(try await Self.who(server, certificates, pair)) == "CERTIFICATE_UNKNOWN")
             }
+            let method = "trellis.tenancy.v1.AdmissionService/RevokeServicePrincipal"
+            let revocations = try await server.events(admin, ListAuditEventsRequest(method: method))
+            #expect(revocations.count == 3)
+            for event in revocations {
+                let change = try #require(event.changes.first)
+                #expect(try AuditTrailTests.json(change.oldJSON)["revoke_time"] == nil)
+                #expect(try AuditTrailTests.json(change.newJSON)["revoke_time"]?.text != nil)
+            }
             let all: ListServicePrincipalsResponse = try await server.admission(
                 "ListServicePrincipals",
                 ListServicePrincipalsRequest(showRevoked: true),

@@ -56,6 +56,10 @@ struct ApiKeyTests {
                 #expect(await Self.who(server, key.secret) == nil)
                 #expect(await Self.who(server, next.secret) == nil)
             }
+            let events = try await first.events(admin, ListAuditEventsRequest(targetType: "api_key", targetID: key.id))
+            let change = try #require(events.first?.changes.first)
+            #expect(try AuditTrailTests.json(change.oldJSON)["obfuscated_secret"] == .string(key.obfuscatedSecret))
+            #expect(try AuditTrailTests.json(change.newJSON)["obfuscated_secret"] == .string(next.obfuscatedSecret))
             let last = try await Self.rotate(second, next, grace: 604_800, admin)
             for server in [first, second] {
                 #expect(await Self.who(server, key.secret) == "CREDENTIAL_REFUSED")

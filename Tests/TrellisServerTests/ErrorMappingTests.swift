@@ -23,7 +23,7 @@ struct ErrorMappingTests {
         .tenantClosed(.suspended), .tenantClosed(.deleted), .tenantClosed(.purged), rateLimited,
     ]
     static let rateLimited =
-        RateRefusal(.tenant, "tenants/1", .read, Rates.Rate(perSecond: 1, burst: 1), 1_000_000_000).error
+        RateLimit(.tenant, "tenants/1", .read, Rates.Rate(perSecond: 1, burst: 1)).error(retryAfter: .seconds(1))
     static let kinds: [PostgresError.Kind] = [
         .unavailable, .outcomeUnknown, .cancelled, .timeout, .overloaded, .decoding, .protocol,
     ]

@@ -35,6 +35,8 @@ public enum AuditEvents {
     static let bytes = 1 << 20
     /// Events that an export reads at once.
     static let exported = 100
+    /// Rows of the archive, of up to a thousand events each, that a query opens at once.
+    static let archiveRows: Int64 = 8
 
     /// Returns a page of a trail, newest first.
     public static func list(
@@ -46,7 +48,7 @@ public enum AuditEvents {
     ) async throws -> ListAuditEventsResponse {
         let after = try page.after
         let query = try query(request, trail, after: after == .zero ? nil : after, count: page.count)
-        let rows = try await reading.transaction.run(query)
+        let rows = try await newest(query, .transaction(reading.transaction))
         let keys = try await AuditOpening.keys(of: rows, trail) { try await reading.transaction.run($0) }
         let opening = try AuditOpening(keys, trail.view(view))
         var response = ListAuditEventsResponse()
@@ -73,8 +75,11 @@ public enum AuditEvents {
         _ view: PersonalView
     ) async throws -> AuditEvent {
         let id = try UUID(request.id, field: "id")
-        let row = try await reading.transaction.run(AuditEventGet(tenantID: trail.tenant, auditEventID: id))
-            .orNotFound("audit event", id)
+        let (kept, archived) = try await reading.transaction.run(
+            AuditEventGet(tenantID: trail.tenant, auditEventID: id),
+            AuditArchivedEvent(tenantID: trail.tenant, auditEventID: id)
+        )
+        let row = try (kept ?? archived).orNotFound("audit event", id)
         let keys = try await AuditOpening.keys(of: [row], trail) { try await reading.transaction.run($0) }
         return try AuditOpening(keys, trail.view(view)).event(row)
     }
@@ -92,7 +97,7 @@ public enum AuditEvents {
         settings.deadline = deadline
         var query = try query(request, trail, after: nil, count: exported)
         while true {
-            let rows = try await database.run(query, settings)
+            let rows = try await newest(query, .database(database, settings))
             guard let last = rows.last else { return }
             let keys = try await AuditOpening.keys(of: rows, trail) { try await database.run($0, trail.settings) }
             let opening = try AuditOpening(keys, trail.view(view))
@@ -109,6 +114,59 @@ public enum AuditEvents {
             }
             try await send(ExportAuditEventsResponse(auditEvents: chunk))
             query.before = last.auditEventID
+        }
+    }
+
+    /// What queries run on.
+    private enum Source {
+        case transaction(Transaction)
+        case database(Database, SessionSettings)
+
+        func run<Query: Statement>(_ query: Query) async throws(PostgresError) -> Query.Output {
+            switch self {
+            case .transaction(let transaction): try await transaction.run(query)
+            case .database(let database, let settings): try await database.run(query, settings)
+            }
+        }
+    }
+
+    /// The newest events that a query wants, also of those that are archived.
+    private static func newest(_ query: AuditEventList, _ source: Source) async throws -> [AuditEventRow] {
+        var rows = try await source.run(query)
+        let count = Int(query.count)
+        var endsBefore = UUID(high: .max, low: .max)
+        while true {
+            // No more is wanted than what is newer than the oldest of enough.
+            let first = rows.count < count ? query.first : rows[count - 1].auditEventID
+            let archive = try await source.run(
+                AuditArchiveRows(
+                    tenantID: query.tenantID,
+                    first: first,
+                    before: query.before,
+                    endsBefore: endsBefore,
+                    count: archiveRows
+                )
+            )
+            guard let last = archive.last else { return rows }
+            rows += try await source.run(
+                AuditArchivedList(
+                    tenantID: query.tenantID,
+                    rows: archive.map(\.firstID),
+                    first: first,
+                    before: query.before,
+                    category: query.category,
+                    principalID: query.principalID,
+                    userID: query.userID,
+                    method: query.method,
+                    onlyRefused: query.onlyRefused,
+                    targetID: query.targetID,
+                    targetType: query.targetType,
+                    count: query.count
+                )
+            )
+            rows.sort { $0.auditEventID > $1.auditEventID }
+            rows.removeSubrange(min(count, rows.count)...)
+            endsBefore = last.lastID
         }
     }
 

@@ -19,6 +19,13 @@ public enum AuditKeeping {
         try await database.run(AuditForget(), Scope.platformSettings)?.forgotten ?? 0
     }
 
+    /// Archives the oldest month that ended more than a year ago, of all tenants: its events are kept compressed from then on.
+    /// Returns how many events there were; nil when there is no such month.
+    @discardableResult
+    public static func archiveMonth(_ database: Database) async throws(PostgresError) -> Int64? {
+        try await database.run(AuditArchiveMonth(), Scope.platformSettings)?.archived
+    }
+
     /// Writes an event of category SCHEMA to the platform's trail for each migration that has none yet.
     ///
     /// Migrations do not write them by themselves, because only a server has the key that events are proven with. The id of such

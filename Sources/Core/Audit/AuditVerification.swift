@@ -123,7 +123,26 @@ public struct AuditVerification {
                 ),
                 settings
             )
-            let byID = Dictionary(uniqueKeysWithValues: events.map { ($0.auditEventID, $0) })
+            let archived =
+                events.count == links.count
+                ? []
+                : try await database.run(
+                    AuditArchivedByID(
+                        tenantID: trail.tenant,
+                        first: first,
+                        last: newest,
+                        ids: links.map(\.link.event)
+                    ),
+                    settings
+                )
+            var byID: [UUID: AuditEventRow] = [:]
+            for event in events + archived where byID.updateValue(event, forKey: event.auditEventID) != nil {
+                return Finding(
+                    fault: .eventInserted,
+                    event: event.auditEventID,
+                    description: "event \(event.auditEventID) is there twice"
+                )
+            }
             for (link, hash) in links where link.sequence <= last {
                 if let finding = check(link, hash, byID[link.event]) { return finding }
             }
@@ -237,8 +256,24 @@ public struct AuditVerification {
                     description: "event \(stray.auditEventID) has no place in the chain: no server has written it"
                 )
             }
-            guard rows.count == count, let last = rows.last else { return nil }
+            guard rows.count == count, let last = rows.last else { break }
             after = last.auditEventID
+        }
+        after = .zero
+        while true {
+            let rows = try await database.run(
+                AuditArchivePlaces(tenantID: trail.tenant, after: after, count: AuditEvents.archiveRows),
+                settings
+            )
+            if let stray = rows.lazy.compactMap(\.stray).first {
+                return Finding(
+                    fault: .eventInserted,
+                    event: stray,
+                    description: "event \(stray) of the archive has no place in the chain: no server has written it"
+                )
+            }
+            guard rows.count == AuditEvents.archiveRows, let last = rows.last else { return nil }
+            after = last.lastID
         }
     }
 }

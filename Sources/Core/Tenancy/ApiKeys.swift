@@ -124,7 +124,8 @@ public enum ApiKeys {
             throw DomainError.invalid("id", "a key that acts for a user can only rotate keys of that user, \(own)")
         }
         let credential = Credential(owner: .tenant(tenant), key: id)
-        var key = try await work.transaction.run(
+        let (before, after) = try await work.transaction.run(
+            ApiKeyGet(tenantID: tenant, apiKeyID: id),
             ApiKeyRotate(
                 secretHash: credential.hash,
                 obfuscatedSecret: credential.obfuscated,
@@ -133,7 +134,8 @@ public enum ApiKeys {
                 apiKeyID: id
             )
         )
-        .certain
+        var key = try after.certain
+        work.audit.changed("api_key", key.id, from: before, to: key)
         // What the secrets before were let in for has changed.
         try await work.changesAccess()
         key.secret = credential.secret

@@ -67,10 +67,12 @@ public enum ServicePrincipals {
     /// Revokes one.
     public static func revoke(_ request: RevokeServicePrincipalRequest, _ work: Work) async throws -> ServicePrincipal {
         let id = try UUID(request.id, field: "id")
-        let revoked = try await work.transaction.run(
+        let (before, after) = try await work.transaction.run(
+            ServicePrincipalGet(tenantID: work.scope.tenant, servicePrincipalID: id),
             ServicePrincipalRevoke(tenantID: work.scope.tenant, servicePrincipalID: id)
         )
-        .orNotFound("service principal", id)
+        let revoked = try after.orNotFound("service principal", id)
+        work.audit.changed("service_principal", revoked.id, from: before, to: revoked)
         // Also when it was revoked before: whoever repeats the call waits for all servers, too.
         try await work.changesAccess()
         return revoked

@@ -41,6 +41,13 @@ struct ErrorReply: Sendable {
 
     /// The error with all its details, as it is kept of an operation that has failed.
     func status(requestID: String) -> RPCStatus {
+        var status = lasting
+        status.details += Self.passing(retryAfter: retryAfter, requestID: requestID)
+        return status
+    }
+
+    /// What an error of its kind says about every call.
+    var lasting: RPCStatus {
         var status = RPCStatus(code: Int32(code.rawValue), message: message)
         status.details.append(Self.pack(ErrorInfo(reason: reason, domain: Self.domain, metadata: metadata)))
         if !fields.isEmpty {
@@ -52,9 +59,14 @@ struct ErrorReply: Sendable {
         if let resource {
             status.details.append(Self.pack(ResourceInfo(resourceType: resource.type, resourceName: resource.name)))
         }
-        if let retryAfter { status.details.append(Self.pack(RetryInfo(retryDelay: ProtoDuration(retryAfter)))) }
-        status.details.append(Self.pack(RequestInfo(requestID: requestID)))
         return status
+    }
+
+    /// The details that differ from call to call.
+    static func passing(retryAfter: Duration?, requestID: String) -> [AnyMessage] {
+        let request = pack(RequestInfo(requestID: requestID))
+        guard let retryAfter else { return [request] }
+        return [pack(RetryInfo(retryDelay: ProtoDuration(retryAfter))), request]
     }
 
     private static func pack(_ detail: some Message) -> AnyMessage {

@@ -12,7 +12,8 @@ enum ServerJobs {
     /// Deletes sessions and tokens that ended long ago, and attempts to sign in that count no more, of all tenants.
     static let purgeCredentials = JobKind<NoPayload>("credentials.purge")
 
-    /// Makes the audit trail's next partitions, and forgets what it has kept long enough, of all tenants.
+    /// Makes the audit trail's next partitions, forgets what it has kept long enough, and archives what is a year old, of all
+    /// tenants.
     static let keepAuditTrail = JobKind<NoPayload>("audit.keep")
 
     /// Removes for good what was deleted and cannot be restored any more: tenants, sites, end users, and exports of subjects
@@ -31,6 +32,7 @@ enum ServerJobs {
         registry.handle(keepAuditTrail) { _, context in
             try await AuditKeeping.prepare(context.database)
             try await AuditKeeping.forget(context.database)
+            while try await AuditKeeping.archiveMonth(context.database) != nil { try context.checkCancellation() }
         }
         let forty = ScheduleTiming.cron(CronExpression(literal: "40 * * * *"))
         registry.schedule("keep-audit-trail", forty, keepAuditTrail, NoPayload())

@@ -1,6 +1,7 @@
 import Domain
 import EventLoop
 import Primitives
+import Protobuf
 import RPC
 import RPCServer
 import Synchronization
@@ -88,7 +89,9 @@ final class RateLimiter: Sendable {
             return made
         }
         let wait = bucket.take(addressPace, at: now)
-        if wait > 0 { throw RateRefusal(.address, "addresses/\(network)", .credential, addressPace.rate, wait) }
+        if wait > 0 {
+            throw RateRefusal(RateLimit(.address, "addresses/\(network)", .credential, addressPace.rate), wait)
+        }
     }
 
     /// The bucket of a tenant or a credential.
@@ -151,6 +154,8 @@ final class RateGate: Sendable {
     private let tenantPace: Pace
     private let credentialBucket: TokenBucket
     private let credentialPace: Pace
+    /// What refusals say, made when the first call is refused.
+    private let limits = Mutex<(tenant: RateLimit?, credential: RateLimit?)>((nil, nil))
 
     /// Takes the parts, and fits the buckets to the paces.
     init(
@@ -190,37 +195,30 @@ final class RateGate: Sendable {
     }
 
     @inline(never)
-    private func refusal(_ subject: RateRefusal.Subject, _ wait: Int64) -> RateRefusal {
-        subject == .tenant
-            ? RateRefusal(.tenant, "tenants/\(tenant)", rateClass, tenantPace.rate, wait)
-            : RateRefusal(.credential, "credentials/\(credential)", rateClass, credentialPace.rate, wait)
+    private func refusal(_ subject: RateLimit.Subject, _ wait: Int64) -> RateRefusal {
+        let limit = limits.withLock { limits in
+            if subject == .tenant {
+                let limit = limits.tenant ?? RateLimit(.tenant, "tenants/\(tenant)", rateClass, tenantPace.rate)
+                limits.tenant = limit
+                return limit
+            }
+            let limit =
+                limits.credential ?? RateLimit(.credential, "credentials/\(credential)", rateClass, credentialPace.rate)
+            limits.credential = limit
+            return limit
+        }
+        return RateRefusal(limit, wait)
     }
 }
 
-/// Why a call was not let through: somebody's bucket is empty.
-struct RateRefusal: Error, Equatable, Sendable {
+/// A rate, whose it is, and all that a refusal by it says but for when to come back: the same for every call, and so made
+/// once.
+final class RateLimit: Sendable {
     /// Whose buckets there are.
     enum Subject: String, CaseIterable, Sendable {
         case tenant
         case credential
         case address
-    }
-
-    /// Whose bucket is empty.
-    let subject: Subject
-    /// Its name, such as "tenants/0190...".
-    let name: String
-    let rateClass: RateClass
-    let rate: Rates.Rate
-    /// When there will be a token.
-    let wait: Duration
-
-    init(_ subject: Subject, _ name: String, _ rateClass: RateClass, _ rate: Rates.Rate, _ nanoseconds: Int64) {
-        self.subject = subject
-        self.name = name
-        self.rateClass = rateClass
-        self.rate = rate
-        wait = .nanoseconds(nanoseconds)
     }
 
     /// By what refusals are counted.
@@ -229,34 +227,78 @@ struct RateRefusal: Error, Equatable, Sendable {
         let rateClass: RateClass
     }
 
-    /// By what it is counted.
-    var label: Label { Label(subject: subject, rateClass: rateClass) }
+    /// Whose bucket it is that is empty.
+    let subject: Subject
+    /// Its name, such as "tenants/0190...".
+    let name: String
+    let rateClass: RateClass
+    let rate: Rates.Rate
+    private let description: String
+    /// The details that do not change from call to call, as a serialized `google.rpc.Status`.
+    private let details: [UInt8]
+    /// What goes back beside the status, as draft-ietf-httpapi-ratelimit-headers-03 words it.
+    private let trailers: Metadata
 
-    /// The refusal in the words of the domain.
-    var error: DomainError {
-        let limit = "\(rate.perSecond) \(rateClass.label) a second and \(rate.burst) at once"
+    init(_ subject: Subject, _ name: String, _ rateClass: RateClass, _ rate: Rates.Rate) {
+        (self.subject, self.name, self.rateClass, self.rate) = (subject, name, rateClass, rate)
         let advice =
             switch subject {
             case .tenant: "spread calls out, or ask for a larger plan"
             case .credential: "spread calls out, give programs credentials of their own, or ask for a larger plan"
             case .address: "wait before trying again"
             }
-        return .resourceExhausted(
-            .init(
-                reason: "RATE_LIMITED",
-                subject: name,
-                description: "\(name) may make \(limit): \(advice)",
-                retryAfter: wait
-            )
+        description =
+            "\(name) may make \(rate.perSecond) \(rateClass.label) a second and \(rate.burst) at once: \(advice)"
+        details = ErrorReply(Self.error(name, description, retryAfter: nil)).lasting.serialized()
+        var trailers = Metadata()
+        trailers.append("ratelimit-limit", "\(rate.perSecond), \(rate.perSecond);w=1;burst=\(rate.burst)")
+        trailers.append("ratelimit-remaining", "0")
+        self.trailers = trailers
+    }
+
+    /// By what it is counted.
+    var label: Label { Label(subject: subject, rateClass: rateClass) }
+
+    /// A refusal in the words of the domain.
+    func error(retryAfter: Duration) -> DomainError { Self.error(name, description, retryAfter: retryAfter) }
+
+    private static func error(_ name: String, _ description: String, retryAfter: Duration?) -> DomainError {
+        .resourceExhausted(
+            .init(reason: "RATE_LIMITED", subject: name, description: description, retryAfter: retryAfter)
         )
     }
 
-    /// What goes back beside the status, as draft-ietf-httpapi-ratelimit-headers-03 words it.
-    func write(to trailers: inout Metadata) {
-        trailers.append("ratelimit-limit", "\(rate.perSecond), \(rate.perSecond);w=1;burst=\(rate.burst)")
-        trailers.append("ratelimit-remaining", "0")
-        trailers.append("ratelimit-reset", "\(Int((wait + .milliseconds(999)) / .seconds(1)))")
+    /// A refusal as it goes to the caller, which is what ``ErrorReply`` would make of it: a serialized message after another is
+    /// one message with what both hold.
+    fileprivate func refuse(retryAfter: Duration, _ context: ServerContext) -> RPCError {
+        if context.trailers.isEmpty {
+            context.trailers = trailers
+        } else {
+            context.trailers.append(contentsOf: trailers)
+        }
+        context.trailers.append("ratelimit-reset", "\(Int((retryAfter + .milliseconds(999)) / .seconds(1)))")
+        let passing = ErrorReply.passing(retryAfter: retryAfter, requestID: context.requestID)
+        return RPCError(.resourceExhausted, description, details: details + RPCStatus(details: passing).serialized())
     }
+}
+
+/// Why a call was not let through: somebody's bucket is empty.
+struct RateRefusal: Error, Sendable {
+    /// Whose, and how much it holds.
+    let limit: RateLimit
+    /// When there will be a token.
+    let wait: Duration
+
+    init(_ limit: RateLimit, _ nanoseconds: Int64) {
+        self.limit = limit
+        wait = .nanoseconds(nanoseconds)
+    }
+
+    /// The refusal in the words of the domain.
+    var error: DomainError { limit.error(retryAfter: wait) }
+
+    /// The refusal as it goes to the caller of a call, whose trailers say more.
+    func refuse(_ context: ServerContext) -> RPCError { limit.refuse(retryAfter: wait, context) }
 }
 
 extension RateClass {

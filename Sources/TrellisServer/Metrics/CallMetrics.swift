@@ -34,10 +34,10 @@ final class CallMetrics: @unchecked Sendable {
     private(set) var counts: [MethodCounts] = []
 
     /// Calls that were more than a plan lets through, by whose limit it was and by class.
-    private(set) var rateRefusals: [RateRefusal.Label: Int] = [:]
+    private(set) var rateRefusals: [RateLimit.Label: Int] = [:]
 
     /// Counts a call that was more than a plan lets through.
-    func refused(_ refusal: RateRefusal) { rateRefusals[refusal.label, default: 0] += 1 }
+    func refused(_ refusal: RateRefusal) { rateRefusals[refusal.limit.label, default: 0] += 1 }
 
     /// Makes room for the methods of a router.
     func prepare(methods: Int) { counts = [MethodCounts](repeating: MethodCounts(), count: methods) }

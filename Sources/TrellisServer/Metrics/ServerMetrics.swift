@@ -15,7 +15,7 @@ struct ServerMetrics: Sendable {
     /// The counts of all loops' calls, by method.
     let calls: [CallMetrics.MethodCounts]
     /// The calls of all loops that were more than a plan lets through.
-    let rateRefusals: [RateRefusal.Label: Int]
+    let rateRefusals: [RateLimit.Label: Int]
     /// What is done in the background; nil while that has not begun.
     let jobs: JobMetrics?
     /// When the server started, in seconds since the Unix epoch.
@@ -76,7 +76,7 @@ struct ServerMetrics: Sendable {
             "counter",
             "Calls that were refused because there were too many, by whose limit it was and by class; docs/rates.md."
         )
-        for subject in RateRefusal.Subject.allCases {
+        for subject in RateLimit.Subject.allCases {
             for rateClass in Rates.classes where subject != .address || rateClass == .credential {
                 let count = rateRefusals[.init(subject: subject, rateClass: rateClass)] ?? 0
                 out.sample(

@@ -4,45 +4,6 @@
 package import Postgres
 package import Primitives
 
-/// A row of `AuditEventGet`.
-package struct AuditEventRow: Sendable, Equatable {
-    package var tenantID: UUID
-    package var auditEventID: UUID
-    package var createTime: Instant
-    package var category: Int16
-    package var actorKind: String
-    package var principalID: UUID
-    package var userID: UUID?
-    package var method: String
-    package var callID: String
-    package var address: String
-    package var outcome: String
-    package var reason: String
-    package var calls: Int32
-    package var targets: String
-    package var request: String
-    package var mac: [UInt8]
-
-    package init(tenantID: UUID, auditEventID: UUID, createTime: Instant, category: Int16, actorKind: String, principalID: UUID, userID: UUID? = nil, method: String, callID: String, address: String, outcome: String, reason: String, calls: Int32, targets: String, request: String, mac: [UInt8]) {
-        self.tenantID = tenantID
-        self.auditEventID = auditEventID
-        self.createTime = createTime
-        self.category = category
-        self.actorKind = actorKind
-        self.principalID = principalID
-        self.userID = userID
-        self.method = method
-        self.callID = callID
-        self.address = address
-        self.outcome = outcome
-        self.reason = reason
-        self.calls = calls
-        self.targets = targets
-        self.request = request
-        self.mac = mac
-    }
-}
-
 /// A row of `AuditEventPlaces`.
 package struct AuditEventPlacesRow: Sendable, Equatable {
     package var auditEventID: UUID

@@ -71,6 +71,37 @@ CREATE TABLE trellis.audit_target (
 CREATE TABLE trellis_audit.target_default PARTITION OF trellis.audit_target DEFAULT;
 CALL trellis.protect_tenant_table('trellis.audit_target', platform => true, privileges => 'SELECT, INSERT');
 
+-- What an event is in the archive: its row, but for the tenant.
+CREATE TYPE trellis.archived_event AS (
+    audit_event_id uuid,
+    create_time timestamptz,
+    category smallint,
+    actor_kind text,
+    principal_id uuid,
+    user_id uuid,
+    method text,
+    call_id text,
+    address text,
+    outcome text,
+    reason text,
+    calls integer,
+    targets text,
+    request text,
+    mac bytea
+);
+
+-- The events of months that ended more than a year ago, up to a thousand of a tenant in a row, which PostgreSQL compresses
+-- as one value. The ids of a row's events lie between first_id and last_id. What they are about stays in audit_target.
+CREATE TABLE trellis.audit_archive (
+    tenant_id uuid NOT NULL,
+    first_id uuid NOT NULL,
+    last_id uuid NOT NULL,
+    events trellis.archived_event[] NOT NULL,
+    PRIMARY KEY (tenant_id, first_id)
+) PARTITION BY RANGE (first_id);
+CREATE INDEX audit_archive_last ON trellis.audit_archive (tenant_id, last_id);
+CALL trellis.protect_tenant_table('trellis.audit_archive', platform => true, privileges => 'SELECT');
+
 -- Events that are not linked yet; a row is deleted by the transaction that links its event.
 CREATE TABLE trellis.audit_pending (
     tenant_id uuid NOT NULL,
@@ -122,6 +153,29 @@ CREATE TRIGGER audit_event_stays BEFORE UPDATE OR DELETE ON trellis.audit_event
 CREATE TRIGGER audit_link_stays BEFORE UPDATE OR DELETE ON trellis.audit_link
     FOR EACH ROW EXECUTE FUNCTION trellis.refuse_audit_change('link');
 
+-- Nobody changes what is archived, but for events whose time is over, which may go.
+CREATE FUNCTION trellis.refuse_archive_change() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog
+AS $refuse$
+DECLARE
+    kept CONSTANT trellis.archived_event[] := CASE TG_OP WHEN 'UPDATE' THEN NEW.events ELSE '{}' END;
+BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.tenant_id, NEW.first_id, NEW.last_id) <> (OLD.tenant_id, OLD.first_id, OLD.last_id)
+        OR EXISTS (SELECT * FROM unnest(kept) EXCEPT SELECT * FROM unnest(OLD.events))
+        OR EXISTS (
+            SELECT FROM (SELECT * FROM unnest(OLD.events) EXCEPT SELECT * FROM unnest(kept)) AS gone
+            WHERE gone.create_time >= now() - trellis.audit_retention(gone.category)
+        ) THEN
+        RAISE EXCEPTION 'the audit trail is added to, not changed: % of % is refused', TG_OP, TG_TABLE_NAME
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN CASE TG_OP WHEN 'UPDATE' THEN NEW ELSE OLD END;
+END
+$refuse$;
+CREATE TRIGGER audit_archive_stays BEFORE UPDATE OR DELETE ON trellis.audit_archive
+    FOR EACH ROW EXECUTE FUNCTION trellis.refuse_archive_change();
+
 -- Makes the partitions of a month unless they are there. When the default partitions hold rows of the month already, they
 -- keep it.
 CREATE PROCEDURE trellis.audit_add_month(month date)
@@ -135,7 +189,7 @@ DECLARE
     upper CONSTANT uuid := trellis.audit_first_id((first_day + interval '1 month') AT TIME ZONE 'UTC');
     base text;
 BEGIN
-    IF to_regclass('trellis_audit.event_' || suffix) IS NOT NULL THEN RETURN; END IF;
+    IF to_regclass('trellis_audit.target_' || suffix) IS NOT NULL THEN RETURN; END IF;
     FOREACH base IN ARRAY ARRAY['event', 'target'] LOOP
         -- Made beside its parent and then attached, which does not stop who writes.
         EXECUTE format(
@@ -180,21 +234,25 @@ GRANT EXECUTE ON FUNCTION trellis.audit_prepare() TO trellis_platform;
 CREATE FUNCTION trellis.audit_forget() RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog
+    -- Whoever writes events waits behind who waits to drop a month.
+    SET lock_timeout = '2s'
 AS $forget$
 DECLARE
     suffix text;
     month_end timestamptz;
+    is_archived boolean;
     kept integer;
     gone bigint;
     forgotten bigint := 0;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('trellis.audit_event', 0));
     FOR suffix IN
-        SELECT substr(relname, 7) FROM pg_class
-        WHERE relnamespace = 'trellis_audit'::regnamespace AND relkind = 'r' AND relname ~ '^event_\d{4}_\d{2}$'
+        SELECT substr(relname, 8) FROM pg_class
+        WHERE relnamespace = 'trellis_audit'::regnamespace AND relkind = 'r' AND relname ~ '^target_\d{4}_\d{2}$'
         ORDER BY relname
     LOOP
         month_end := (to_date(suffix, 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC';
+        is_archived := to_regclass('trellis_audit.archive_' || suffix) IS NOT NULL;
         kept := 0;
         FOR kind IN 1..5 LOOP
             IF month_end > now() - trellis.audit_retention(kind::smallint) THEN
@@ -203,16 +261,34 @@ BEGIN
             END IF;
             INSERT INTO trellis.audit_forgotten (month, category) VALUES (suffix, kind) ON CONFLICT DO NOTHING;
             CONTINUE WHEN NOT FOUND;
-            EXECUTE format('DELETE FROM trellis_audit.%I WHERE category = $1', 'event_' || suffix) USING kind;
-            GET DIAGNOSTICS gone = ROW_COUNT;
+            IF is_archived THEN
+                EXECUTE format(
+                    'SELECT count(*) FROM trellis_audit.%I CROSS JOIN unnest(events) AS event WHERE event.category = $1',
+                    'archive_' || suffix) INTO gone USING kind;
+                EXECUTE format(
+                    'UPDATE trellis_audit.%I SET events = ARRAY(SELECT event FROM unnest(events) AS event'
+                        ' WHERE event.category <> $1 ORDER BY event.audit_event_id)'
+                        ' WHERE EXISTS (SELECT FROM unnest(events) AS event WHERE event.category = $1)',
+                    'archive_' || suffix) USING kind;
+                EXECUTE format('DELETE FROM trellis_audit.%I WHERE cardinality(events) = 0', 'archive_' || suffix);
+                EXECUTE format(
+                    'DELETE FROM trellis_audit.%I WHERE (tenant_id, audit_event_id) NOT IN ('
+                        'SELECT tenant_id, event.audit_event_id FROM trellis_audit.%I CROSS JOIN unnest(events) AS event)',
+                    'target_' || suffix, 'archive_' || suffix);
+            ELSE
+                EXECUTE format('DELETE FROM trellis_audit.%I WHERE category = $1', 'event_' || suffix) USING kind;
+                GET DIAGNOSTICS gone = ROW_COUNT;
+                EXECUTE format(
+                    'DELETE FROM trellis_audit.%I AS target WHERE NOT EXISTS (SELECT FROM trellis_audit.%I AS event'
+                        ' WHERE event.tenant_id = target.tenant_id AND event.audit_event_id = target.audit_event_id)',
+                    'target_' || suffix, 'event_' || suffix);
+            END IF;
             forgotten := forgotten + gone;
-            EXECUTE format(
-                'DELETE FROM trellis_audit.%I AS target WHERE NOT EXISTS (SELECT FROM trellis_audit.%I AS event'
-                    ' WHERE event.tenant_id = target.tenant_id AND event.audit_event_id = target.audit_event_id)',
-                'target_' || suffix, 'event_' || suffix);
         END LOOP;
         IF kept = 0 THEN
-            EXECUTE format('DROP TABLE trellis_audit.%I, trellis_audit.%I', 'event_' || suffix, 'target_' || suffix);
+            EXECUTE format(
+                'DROP TABLE trellis_audit.%I, trellis_audit.%I',
+                CASE WHEN is_archived THEN 'archive_' ELSE 'event_' END || suffix, 'target_' || suffix);
             DELETE FROM trellis.audit_forgotten WHERE month = suffix;
         END IF;
     END LOOP;
@@ -228,5 +304,49 @@ END
 $forget$;
 REVOKE ALL ON FUNCTION trellis.audit_forget() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION trellis.audit_forget() TO trellis_platform;
+
+-- Archives the oldest month that ended more than a year ago, of all tenants, and returns how many events; NULL when there is
+-- none. Their links stay.
+CREATE FUNCTION trellis.audit_archive_month() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog
+    -- Whoever writes events waits behind who waits to drop a month.
+    SET lock_timeout = '2s'
+AS $archive$
+DECLARE
+    suffix text;
+    first_day timestamp;
+    archived bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('trellis.audit_event', 0));
+    SELECT min(substr(relname, 7)) INTO suffix FROM pg_class
+    WHERE relnamespace = 'trellis_audit'::regnamespace AND relkind = 'r' AND relname ~ '^event_\d{4}_\d{2}$';
+    first_day := to_date(suffix, 'YYYY_MM');
+    IF suffix IS NULL OR (first_day + interval '1 month') AT TIME ZONE 'UTC' > now() - interval '365 days' THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE format(
+        'CREATE TABLE trellis_audit.%I (LIKE trellis.audit_archive INCLUDING CONSTRAINTS INCLUDING INDEXES)',
+        'archive_' || suffix);
+    EXECUTE format(
+        'INSERT INTO trellis_audit.%I (tenant_id, first_id, last_id, events)'
+            ' SELECT tenant_id, (array_agg(audit_event_id ORDER BY audit_event_id))[1],'
+            ' (array_agg(audit_event_id ORDER BY audit_event_id DESC))[1], array_agg(ROW('
+            'audit_event_id, create_time, category, actor_kind, principal_id, user_id, method, call_id, address, outcome,'
+            ' reason, calls, targets, request, mac)::trellis.archived_event ORDER BY audit_event_id)'
+            ' FROM (SELECT *, (row_number() OVER (PARTITION BY tenant_id ORDER BY audit_event_id) - 1) / 1000 AS part'
+            ' FROM trellis_audit.%I) AS event GROUP BY tenant_id, part',
+        'archive_' || suffix, 'event_' || suffix);
+    EXECUTE format('SELECT count(*) FROM trellis_audit.%I', 'event_' || suffix) INTO archived;
+    EXECUTE format(
+        'ALTER TABLE trellis.audit_archive ATTACH PARTITION trellis_audit.%I FOR VALUES FROM (%L) TO (%L)',
+        'archive_' || suffix, trellis.audit_first_id(first_day AT TIME ZONE 'UTC'),
+        trellis.audit_first_id((first_day + interval '1 month') AT TIME ZONE 'UTC'));
+    EXECUTE format('DROP TABLE trellis_audit.%I', 'event_' || suffix);
+    RETURN archived;
+END
+$archive$;
+REVOKE ALL ON FUNCTION trellis.audit_archive_month() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION trellis.audit_archive_month() TO trellis_platform;
 
 SELECT trellis.audit_prepare();
