@@ -57,8 +57,12 @@ struct Postmaster: Sendable {
             ChildProcess.pause(milliseconds: 10)
         }
         // After a restart of the machine the number in the file may be another program's, and PostgreSQL would give way
-        // to it. A file with a dead process is left to PostgreSQL, which looks closer.
-        if let main, ChildProcess.isAlive(main), left.isEmpty { Files.remove(home.postmasterFile) }
+        // to it; so may one that was killed and that nobody has asked yet how it ended. A file with a dead process is left to
+        // PostgreSQL, which looks closer. Lines 4 and 5 are the port and the folder of the socket, whose lock names the same.
+        guard let main, ChildProcess.isAlive(main), left.isEmpty else { return }
+        let lines = lines(home)
+        if lines.count > 4, !lines[4].isEmpty { Files.remove("\(lines[4])/.s.PGSQL.\(lines[3]).lock") }
+        Files.remove(home.postmasterFile)
     }
 
     /// Stops PostgreSQL: sessions are ended and a checkpoint is written; without mercy when that takes too long.

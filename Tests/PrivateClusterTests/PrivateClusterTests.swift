@@ -95,13 +95,19 @@ struct PrivateClusterTests {
             #expect(answer.first == PrivateCluster.server)
             cluster.stop()
 
-            // The machine went down, and the number in the lock file is another process's now.
-            let file = "\(folder)/data/postmaster.pid"
-            try #require(creat(file, 0o600) >= 0)
-            let descriptor = open(file, O_WRONLY)
-            let text = Array("\(getpid())\n\(folder)/data\n0\n5432\n\n\n0 0\nready\n".utf8)
-            #expect(write(descriptor, text, text.count) == text.count)
-            close(descriptor)
+            // The machine went down, and the number in the two lock files is another process's now.
+            let socket = cluster.socketFolder
+            let state = "\(getpid())\n\(folder)/data\n0\n5432\n\(socket)\n\n0 0\nready\n"
+            for (file, text) in [
+                ("\(folder)/data/postmaster.pid", state),
+                ("\(socket)/.s.PGSQL.5432.lock", "\(getpid())\n\(folder)/data\n0\n5432\n\(socket)\n"),
+            ] {
+                let descriptor = creat(file, 0o600)
+                try #require(descriptor >= 0)
+                let bytes = Array(text.utf8)
+                #expect(write(descriptor, bytes, bytes.count) == bytes.count)
+                close(descriptor)
+            }
             let again = try PrivateCluster.start(options(folder), logger: silent)
             again.stop()
         }
