@@ -228,7 +228,8 @@ public final class Server: Sendable {
             // By far the most of what is refused when somebody calls far too much.
             if let refusal = error as? RateRefusal {
                 services.metrics.refused(refusal)
-                return refusal.refuse(context)
+                refusal.write(to: &context.trailers)
+                return refusal.rpcError(requestID: context.requestID)
             }
             let reply = ErrorReply(error)
             services.refusals.note(reply, context, services.policies[context.route.index])

@@ -2,6 +2,7 @@ import Dispatch
 import Domain
 import EventLoop
 import Primitives
+import Protobuf
 import RPC
 import Synchronization
 import Testing
@@ -227,5 +228,15 @@ struct RateLimiterTests {
         #expect(reply.code == .resourceExhausted && reply.reason == "RATE_LIMITED" && !reply.isFault)
         #expect(reply.quota?.subject == "tenants/1" && reply.retryAfter == .milliseconds(1500))
         #expect(reply.message.contains("100 reads a second and 300 at once"))
+        let (ours, theirs) = (refusal.rpcError(requestID: "call-7"), reply.rpcError(requestID: "call-7"))
+        #expect(ours.code == theirs.code && ours.message == theirs.message)
+        #expect(try RPCStatus(serialized: ours.status.details) == RPCStatus(serialized: theirs.status.details))
+        var trailers = Metadata()
+        refusal.write(to: &trailers)
+        #expect(trailers["ratelimit-limit"] == "100, 100;w=1;burst=300")
+        #expect(trailers["ratelimit-remaining"] == "0" && trailers["ratelimit-reset"] == "2")
+        var more: Metadata = ["x-request-id": "call-7"]
+        refusal.write(to: &more)
+        #expect(more["x-request-id"] == "call-7" && more["ratelimit-reset"] == "2")
     }
 }

@@ -20,31 +20,27 @@ struct Authentication: ServerInterceptor {
             }
             return true
         }
-        guard let caller = known(context, services.doorkeeper) else { return false }
-        guard try isFresh(caller, context, services) else { return false }
-        try admit(caller, policy, context, services)
+        guard let caller = known(context) else { return false }
+        guard try isFresh(caller, context) else { return false }
+        try admit(caller, policy, context)
         return true
     }
 
     /// Looks the caller up.
     func willHandle(_ context: ServerContext) async throws {
         guard let policy = services.policies[context.route.index], policy.scope != .public else { return }
-        let token = try token(context, services)
+        let token = try token(context)
         let evidence = try evidence(context)
         // Before anything is asked for them: whoever guesses at credentials from elsewhere costs nothing.
         if policy.isAdministrative, let tenant = evidence.tenant {
             let address = IPAddress(peer: context.peer)
             guard !services.doorkeeper.refuses(address, of: tenant) else { throw notAllowed(address, context) }
         }
-        try admit(
-            try await services.doorkeeper.admit(evidence, isUrgent: token != nil),
-            policy,
-            context,
-            services
-        )
+        try admit(try await services.doorkeeper.admit(evidence, isUrgent: token != nil), policy, context)
     }
 
-    private func known(_ context: ServerContext, _ doorkeeper: Doorkeeper) -> Caller? {
+    private func known(_ context: ServerContext) -> Caller? {
+        let doorkeeper = services.doorkeeper
         let found: Caller?? = context.metadata.withValue("authorization") { header in
             header.map { doorkeeper.known($0) }
         }
@@ -62,24 +58,19 @@ struct Authentication: ServerInterceptor {
     }
 
     /// The consistency token of a call.
-    private func token(_ context: ServerContext, _ services: LoopServices) throws -> ConsistencyToken? {
+    private func token(_ context: ServerContext) throws -> ConsistencyToken? {
         try context.metadata.withValue(ConsistencyToken.metadata) { try $0.map { try services.tokens.read($0) } }
     }
 
     /// Whether what is known of a caller takes everything into account that they have seen already.
-    private func isFresh(_ caller: Caller, _ context: ServerContext, _ services: LoopServices) throws -> Bool {
-        guard let token = try token(context, services) else { return true }
+    private func isFresh(_ caller: Caller, _ context: ServerContext) throws -> Bool {
+        guard let token = try token(context) else { return true }
         return token.tenant != caller.scope.tenant || token.epoch <= caller.epoch
     }
 
-    private func admit(
-        _ caller: Caller,
-        _ policy: RoutePolicy,
-        _ context: ServerContext,
-        _ services: LoopServices
-    ) throws {
+    private func admit(_ caller: Caller, _ policy: RoutePolicy, _ context: ServerContext) throws {
         let known = caller.call(context.route.index)
-        let call = known ?? self.call(caller, policy, services)
+        let call = known ?? self.call(caller, policy)
         // Left before anything is refused, so that the log names who was.
         context.admittedCall = call
         if policy.isAdministrative, let addresses = caller.addresses { try check(addresses, context) }
@@ -91,7 +82,7 @@ struct Authentication: ServerInterceptor {
         caller.remember(call, of: context.route.index)
     }
 
-    private func call(_ caller: Caller, _ policy: RoutePolicy, _ services: LoopServices) -> Call {
+    private func call(_ caller: Caller, _ policy: RoutePolicy) -> Call {
         let scope = policy.scope == .tenantOrPlatform ? caller.scope.publishing : caller.scope
         let gate = caller.gates[Int(policy.rateClass.rawValue)]
         return Call(scope: scope, policy: policy, services: services, epoch: caller.epoch, gate: gate)

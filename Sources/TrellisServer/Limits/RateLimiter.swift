@@ -233,11 +233,12 @@ final class RateLimit: Sendable {
     let name: String
     let rateClass: RateClass
     let rate: Rates.Rate
-    private let description: String
+    /// What it says, and what helps.
+    fileprivate let description: String
     /// The details that do not change from call to call, as a serialized `google.rpc.Status`.
-    private let details: [UInt8]
-    /// What goes back beside the status, as draft-ietf-httpapi-ratelimit-headers-03 words it.
-    private let trailers: Metadata
+    fileprivate let details: [UInt8]
+    /// The trailers that do not change from call to call.
+    fileprivate let trailers: Metadata
 
     init(_ subject: Subject, _ name: String, _ rateClass: RateClass, _ rate: Rates.Rate) {
         (self.subject, self.name, self.rateClass, self.rate) = (subject, name, rateClass, rate)
@@ -267,19 +268,6 @@ final class RateLimit: Sendable {
             .init(reason: "RATE_LIMITED", subject: name, description: description, retryAfter: retryAfter)
         )
     }
-
-    /// A refusal as it goes to the caller, which is what ``ErrorReply`` would make of it: a serialized message after another is
-    /// one message with what both hold.
-    fileprivate func refuse(retryAfter: Duration, _ context: ServerContext) -> RPCError {
-        if context.trailers.isEmpty {
-            context.trailers = trailers
-        } else {
-            context.trailers.append(contentsOf: trailers)
-        }
-        context.trailers.append("ratelimit-reset", "\(Int((retryAfter + .milliseconds(999)) / .seconds(1)))")
-        let passing = ErrorReply.passing(retryAfter: retryAfter, requestID: context.requestID)
-        return RPCError(.resourceExhausted, description, details: details + RPCStatus(details: passing).serialized())
-    }
 }
 
 /// Why a call was not let through: somebody's bucket is empty.
@@ -297,8 +285,18 @@ struct RateRefusal: Error, Sendable {
     /// The refusal in the words of the domain.
     var error: DomainError { limit.error(retryAfter: wait) }
 
-    /// The refusal as it goes to the caller of a call, whose trailers say more.
-    func refuse(_ context: ServerContext) -> RPCError { limit.refuse(retryAfter: wait, context) }
+    /// The refusal as it goes to the caller, which is what ``ErrorReply`` would make of it: a serialized message after another is
+    /// one message with what both hold.
+    func rpcError(requestID: String) -> RPCError {
+        let passing = RPCStatus(details: ErrorReply.passing(retryAfter: wait, requestID: requestID))
+        return RPCError(.resourceExhausted, limit.description, details: limit.details + passing.serialized())
+    }
+
+    /// What goes back beside the status, as draft-ietf-httpapi-ratelimit-headers-03 words it.
+    func write(to trailers: inout Metadata) {
+        if trailers.isEmpty { trailers = limit.trailers } else { trailers.append(contentsOf: limit.trailers) }
+        trailers.append("ratelimit-reset", "\(Int((wait + .milliseconds(999)) / .seconds(1)))")
+    }
 }
 
 extension RateClass {
