@@ -203,7 +203,9 @@ extension ServerContext {
 
     /// The next message of a request stream; nil after the last one.
     @inlinable func nextRequest<Request: Message>(_: Request.Type) async throws(RPCError) -> Request? {
-        while try !hasNextRequest() { await withUnsafeContinuation { awaitMore($0) } }
+        // The standard library's own form of it for who stays where they are: the other one looks for the task's executor first,
+        // under a lock, which is one look of three a message (docs/performance.md).
+        while try !hasNextRequest() { await _unsafeInheritExecutor_withUnsafeContinuation { awaitMore($0) } }
         guard let bytes = try nextRequestBytes() else { return nil }
         guard coding == nil else { return try decodeCoded(Request.self, bytes) }
         do {
