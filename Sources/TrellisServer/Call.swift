@@ -54,7 +54,17 @@ private enum CallKey: ContextKey {
     typealias Value = Call
 }
 
+private enum RefusedCallerKey: ContextKey {
+    typealias Value = RefusedCaller
+}
+
 extension ServerContext {
+    /// Who has proven who they were, and was not let in.
+    var refusedCaller: RefusedCaller? {
+        get { self[RefusedCallerKey.self] }
+        set { self[RefusedCallerKey.self] = newValue }
+    }
+
     /// The call as authentication has left it; nil before that, and for public methods.
     var admittedCall: Call? {
         get { self[CallKey.self] }
@@ -84,16 +94,12 @@ extension ServerContext {
         let call = call
         precondition(call.policy.isWrite, "\(route.path) writes, but its policy says that it does not")
         let written = try await call.database.write(request, remembered, auditTenant: auditTenant, body)
-        let tenant = auditTenant ?? call.scope.tenant
-        if !written.access.isEmpty {
-            await call.services.epochs.settle(written.access)
-        } else if written.isReplay, call.policy.isAdministrative {
-            // The call before may have been given up while it waited.
-            let settings = call.scope.isPlatform ? Scope.platformSettings : call.scope.settings
-            await call.services.epochs.settleAgain(tenant, settings)
-        }
+        let (tenant, epochs) = (auditTenant ?? call.scope.tenant, call.services.epochs)
+        var access = written.access
+        if !access.isEmpty { await epochs.settle(access) }
+        if !written.earlierAccess.isEmpty { access = await epochs.settleAgain(written.earlierAccess) }
         let token =
-            written.access[tenant].map { ConsistencyToken(tenant: tenant, epoch: $0) }
+            access[tenant].map { ConsistencyToken(tenant: tenant, epoch: $0) }
             ?? ConsistencyToken(tenant: call.scope.tenant, epoch: call.epoch)
         responseMetadata.append("\(ConsistencyToken.metadata)", call.services.tokens.text(token))
         return written.response

@@ -328,8 +328,12 @@ public final class Server: Sendable {
         let (table, rpc, background, started) = state.withLock { ($0.table, $0.rpc, $0.background, $0.started) }
         var calls: [CallMetrics.MethodCounts] = []
         var rateRefusals: [RateLimit.Label: Int] = [:]
+        var batches = 0
         for part in table.all {
-            let (counts, refused) = await part.loop.run { (part.metrics.counts, part.metrics.rateRefusals) }
+            let (counts, refused, sent) = await part.loop.run {
+                (part.metrics.counts, part.metrics.rateRefusals, part.database.batchCount)
+            }
+            batches += sent
             rateRefusals.merge(refused, uniquingKeysWith: +)
             if calls.isEmpty { calls = counts } else { for index in calls.indices { calls[index].add(counts[index]) } }
         }
@@ -338,6 +342,7 @@ public final class Server: Sendable {
             methods: table.all.first?.methods ?? [],
             calls: calls,
             rateRefusals: rateRefusals,
+            batches: batches,
             jobs: await background?.metrics(),
             started: started
         ).text()

@@ -258,14 +258,16 @@ struct ServicePrincipalTests {
             let other = try await certificates.make("other-program", "DNS:other.example.org")
             #expect(Self.reason(try await Self.who(server, certificates, pair)) == "CERTIFICATE_UNKNOWN")
             #expect(Self.reason(try await Self.who(server, certificates, nil)) == "CREDENTIAL_MISSING")
+            var made: [String?] = []
             for certificate in [
                 "uri:spiffe://example.org/billing", "dns:BILLING.example.org", "subject:CN=billing,O=Trellis",
             ] {
-                let made = try await Self.make(server, tenant, certificate)
-                #expect(made.permissions == ["tenancy.sites.read"] && made.lastUseTime == nil)
+                let principal = try await Self.make(server, tenant, certificate)
+                made.append(principal.id)
+                #expect(principal.permissions == ["tenancy.sites.read"] && principal.lastUseTime == nil)
                 let found = try await Self.who(server, certificates, pair).get()
                 #expect(found.kind == .service && found.tenant?.id == tenant.id && found.apiKey == nil)
-                #expect(found.servicePrincipal == made && found.permissions == ["tenancy.sites.read"])
+                #expect(found.servicePrincipal == principal && found.permissions == ["tenancy.sites.read"])
                 #expect(Self.reason(try await Self.who(server, certificates, other)) == "CERTIFICATE_UNKNOWN")
                 try await server.server.noteUses()
                 let list: ListServicePrincipalsResponse = try await server.admission(
@@ -273,10 +275,12 @@ struct ServicePrincipalTests {
                     ListServicePrincipalsRequest(),
                     admin
                 )
-                #expect(list.servicePrincipals.map(\.id) == [made.id] && list.servicePrincipals[0].lastUseTime != nil)
+                #expect(
+                    list.servicePrincipals.map(\.id) == [principal.id] && list.servicePrincipals[0].lastUseTime != nil
+                )
                 _ = try await server.admission(
                     "RevokeServicePrincipal",
-                    RevokeServicePrincipalRequest(id: made.id),
+                    RevokeServicePrincipalRequest(id: principal.id),
                     admin,
                     as: ServicePrincipal.self
                 )
@@ -290,6 +294,12 @@ struct ServicePrincipalTests {
                 #expect(try AuditTrailTests.json(change.oldJSON)["revoke_time"] == nil)
                 #expect(try AuditTrailTests.json(change.newJSON)["revoke_time"]?.text != nil)
             }
+            // Whoever comes with the certificate of one who was revoked is refused in the trail of their tenant.
+            try await server.server.recordRefusals()
+            let refusals = try await server.events(admin, ListAuditEventsRequest(onlyRefused: true))
+                .filter { $0.reason == "CERTIFICATE_UNKNOWN" }
+            #expect(Set(refusals.map { $0.actor?.principalID }) == Set(made))
+            #expect(refusals.allSatisfy { $0.actor?.kind == "service" && $0.outcome == "UNAUTHENTICATED" })
             let all: ListServicePrincipalsResponse = try await server.admission(
                 "ListServicePrincipals",
                 ListServicePrincipalsRequest(showRevoked: true),

@@ -1,3 +1,6 @@
+import Credentials
+import Domain
+import Postgres
 import Primitives
 import Protobuf
 import RPC
@@ -133,6 +136,155 @@ struct ApiKeyTests {
             #expect(await AccessTests.refusal(server, "RotateApiKey", other, benKey)?.fields == ["id"])
             let own: ApiKey = try await server.call("RotateApiKey", other, anaKey)
             #expect(await Self.who(server, own.secret) == nil)
+        }
+    }
+
+    // MARK: Changes
+
+    @Test("a key is changed under its id and secret, on all servers, and its trail says how")
+    func update() async throws {
+        try await TestServer.with { first in
+            let second = try await first.second()
+            let (_, admin) = try await first.tenant("acme")
+            let site = try await RolesTests.site("own", first, admin)
+            let key = try await Self.key(first, admin, ["tenancy.*"])
+            func update(_ request: UpdateApiKeyRequest) async throws -> ApiKey {
+                try await first.call("UpdateApiKey", request, admin)
+            }
+            func reads(_ server: TestServer) async -> String? {
+                await AccessTests.refusal(server, "ListSites", ListSitesRequest(), key.secret)?.reason
+            }
+            for server in [first, second] { #expect(await reads(server) == nil) }
+            let fewer = try await update(UpdateApiKeyRequest(id: key.id, permissions: ["tenancy.users.read"]))
+            for server in [second, first] { #expect(await reads(server) == "PERMISSION_DENIED") }
+            #expect(fewer.displayName == key.displayName && fewer.secret.isEmpty && fewer.etag != key.etag)
+            #expect(fewer.obfuscatedSecret == key.obfuscatedSecret && fewer.siteIDs == key.siteIDs)
+
+            let stale = UpdateApiKeyRequest(id: key.id, displayName: "new", etag: key.etag)
+            #expect(await AccessTests.refusal(first, "UpdateApiKey", stale, admin)?.reason == "ETAG_MISMATCH")
+            let end = Timestamp(Instant.now().advanced(byMicroseconds: 86_400_000_000))
+            let changed = try await update(
+                UpdateApiKeyRequest(
+                    id: key.id,
+                    displayName: "new",
+                    permissions: ["tenancy.sites.read"],
+                    expireTime: end,
+                    siteIDs: [site.id],
+                    etag: fewer.etag
+                )
+            )
+            #expect(changed.displayName == "new" && changed.expireTime == end && changed.siteIDs == [site.id])
+            let who: WhoAmIResponse = try await second.call("WhoAmI", WhoAmIRequest(), key.secret)
+            #expect(who.apiKey?.displayName == "new" && who.apiKey?.etag == changed.etag)
+            // By the mask, and empty: on the whole tenant, and without an end.
+            let wide = try await update(
+                UpdateApiKeyRequest(id: key.id, updateMask: FieldMask(paths: ["site_ids", "expire_time"]))
+            )
+            #expect(wide.siteIDs.isEmpty && wide.expireTime == nil && wide.displayName == "new")
+
+            let method = "trellis.tenancy.v1.TenancyService/UpdateApiKey"
+            let events = try await first.events(admin, ListAuditEventsRequest(method: method))
+            #expect(events.count == 3 && events.allSatisfy { $0.targets == ["api_key/\(key.id)"] })
+            let change = try #require(events.last?.changes.first)
+            #expect(try AuditTrailTests.json(change.oldJSON)["permissions"] == .array([.string("tenancy.*")]))
+            #expect(try AuditTrailTests.json(change.newJSON)["permissions"] == .array([.string("tenancy.users.read")]))
+            await second.stop()
+        }
+    }
+
+    @Test("a key is not changed by who does not hold what it holds or is to hold, nor once it has ended")
+    func updateRefusals() async throws {
+        try await TestServer.with { server in
+            let (_, admin) = try await server.tenant("acme")
+            let (_, stranger) = try await server.tenant("other")
+            let site = try await RolesTests.site("own", server, admin)
+            let maker = try await Self.key(server, admin, ["tenancy.api_keys.write", "tenancy.sites.read"]).secret
+            let (strong, weak) = (try await Self.key(server, admin, ["*"]), try await Self.key(server, admin))
+            func refused(_ request: UpdateApiKeyRequest, _ token: String) async -> RPCError? {
+                await AccessTests.refusal(server, "UpdateApiKey", request, token)
+            }
+            for request in [
+                UpdateApiKeyRequest(id: strong.id, displayName: "mine"),
+                UpdateApiKeyRequest(id: strong.id, permissions: ["tenancy.sites.read"]),
+                UpdateApiKeyRequest(id: weak.id, permissions: ["*"]),
+                UpdateApiKeyRequest(id: weak.id, permissions: ["tenancy.sites.write"], siteIDs: [site.id]),
+            ] {
+                #expect(await refused(request, maker)?.reason == "PERMISSION_ESCALATION")
+            }
+            #expect(await refused(UpdateApiKeyRequest(id: weak.id, displayName: "x"), stranger)?.code == .notFound)
+            // One that is limited to a site holds nothing beyond it: who holds all of that may not widen it.
+            let limited = try await Self.key(server, admin, ["tenancy.sites.write"], sites: [site.id])
+            let (_, siteKey) = try await server.user("eva", roles: [("admin", site.id)], admin)
+            let widen = UpdateApiKeyRequest(id: limited.id, updateMask: FieldMask(paths: ["site_ids"]))
+            #expect(await refused(widen, siteKey)?.code == .permissionDenied)
+            let (ana, _) = try await server.user("ana", roles: [("admin", "")], admin)
+            let (_, benKey) = try await server.user("ben", roles: [("admin", "")], admin)
+            let anas = try await Self.key(server, admin, user: ana.id)
+            #expect(await refused(UpdateApiKeyRequest(id: anas.id, displayName: "x"), benKey)?.fields == ["id"])
+            let masked = { UpdateApiKeyRequest(id: weak.id, updateMask: FieldMask(paths: [$0])) }
+            for field in ["display_name", "permissions"] {
+                #expect(await refused(masked(field), admin)?.fields == [field])
+            }
+            #expect(await refused(masked("secret"), admin)?.fields == ["update_mask.paths[0]"])
+            let unknown = UpdateApiKeyRequest(id: weak.id, permissions: ["tenancy.nothing"])
+            #expect(await refused(unknown, admin)?.fields == ["permissions[0]"])
+            let past = UpdateApiKeyRequest(id: weak.id, expireTime: Timestamp(Instant.now()))
+            #expect(await refused(past, admin)?.fields == ["expire_time"])
+            let nowhere = UpdateApiKeyRequest(id: weak.id, siteIDs: [UUID.v7().text])
+            #expect(await refused(nowhere, admin)?.code == .notFound)
+            let list: ListApiKeysResponse = try await server.call("ListApiKeys", ListApiKeysRequest(), admin)
+            #expect(list.apiKeys.first { $0.id == weak.id }?.etag == weak.etag, "what was refused has changed nothing")
+            _ = try await server.call("RevokeApiKey", RevokeApiKeyRequest(id: weak.id), admin, as: ApiKey.self)
+            let rename = UpdateApiKeyRequest(id: weak.id, displayName: "x")
+            #expect(await refused(rename, admin)?.reason == "API_KEY_REVOKED")
+        }
+    }
+
+    @Test("to let somebody in who is seen for the first time takes one batch, whatever they show")
+    func firstSight() async throws {
+        try await TestServer.with { server in
+            let (tenant, admin) = try await server.tenant("acme")
+            let (_, userKey) = try await server.user("ana", roles: [("member", "")], admin)
+            let session = try await server.join("eva@example.com", admin)
+            let bind = CreateServicePrincipalRequest(
+                tenantID: tenant.id,
+                displayName: "billing",
+                certificate: "dns:billing.example.org",
+                permissions: ["tenancy.sites.read"]
+            )
+            let principal: ServicePrincipal = try await server.admission(
+                "CreateServicePrincipal",
+                bind,
+                server.platformKey
+            )
+            let catalogue = PermissionCatalogue([], platform: [])
+            try await server.database.withServer { database in
+                func batches(_ body: () async throws -> Void) async throws -> Int {
+                    let before = database.batchCount
+                    try await body()
+                    return database.batchCount - before
+                }
+                for secret in [admin, userKey, server.platformKey] {
+                    let credential = try #require(Credential(secret: secret))
+                    let count = try await batches {
+                        let admitted = try await Admission.admit(credential, database, catalogue)
+                        #expect(admitted != nil)
+                    }
+                    #expect(count == 1)
+                }
+                let name = try #require(CertificateName(principal.certificate))
+                let byCertificate = try await batches {
+                    let admitted = try await Admission.admit([name], database)
+                    #expect(admitted != nil)
+                }
+                #expect(byCertificate == 1)
+                let tokens = AccessTokens(database, .cheap)
+                // The published keys are read with the first token of all.
+                for count in [2, 1] {
+                    let byToken = try await batches { _ = try await tokens.admit(session.accessToken, catalogue) }
+                    #expect(byToken == count)
+                }
+            }
         }
     }
 

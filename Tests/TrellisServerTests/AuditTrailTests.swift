@@ -10,6 +10,8 @@ import TestSupport
 import Testing
 import TrellisAPI
 
+@testable import Credentials
+
 @testable import TrellisServer
 
 /// What is remembered, who sees it, and how long.
@@ -320,6 +322,42 @@ struct AuditTrailTests {
             #expect(targets.contains("migration/6") && Set(targets).count == targets.count)
             let verdict = try await server.verdict(server.platformKey)
             #expect(verdict.intact, "\(verdict.description)")
+        }
+    }
+
+    @Test("the tokens of who was let in before are refused in the trail of their tenant")
+    func endedSessions() async throws {
+        try await TestServer.with { server in
+            let (tenant, admin) = try await server.tenant("acme")
+            let mine = try await server.join("ana@example.com", admin)
+            let session = try #require(mine.session)
+            // A token whose time is over, as it would be sent by whoever has not yet asked for another.
+            let expired = try await server.database.withServer { database in
+                let current = try #require(try await database.run(SigningKeyCurrent(), Scope.platformSettings))
+                let now = Instant.now().secondsFloor
+                let claims = AccessToken.Claims(
+                    issuer: CredentialSettings.cheap.issuer,
+                    audience: CredentialSettings.cheap.audience,
+                    user: try #require(UUID(session.userID)),
+                    tenant: try #require(UUID(tenant.id)),
+                    session: try #require(UUID(session.id)),
+                    issued: now - 1000,
+                    expires: now - 100
+                )
+                let key = try SigningKeys.open(current, Keyring(root: testEncryptionKey))
+                return AccessToken.make(claims, key: current.signingKeyID, key)
+            }
+            for _ in 0..<3 { #expect(await server.reason(expired) == "CREDENTIAL_EXPIRED") }
+            _ = try await server.sign("SignOut", SignOutRequest(), mine.accessToken, as: Session.self)
+            #expect(await server.isRefused(mine.accessToken))
+            try await server.server.recordRefusals()
+            let found = try await server.events(admin, ListAuditEventsRequest(onlyRefused: true))
+            let tooLate = found.filter { $0.reason == "CREDENTIAL_EXPIRED" }
+            #expect(tooLate.reduce(0) { $0 + $1.calls } == 3)
+            #expect(tooLate.allSatisfy { $0.actor == AuditActor(kind: "unknown") })
+            let ended = try #require(found.first { $0.reason == "CREDENTIAL_REFUSED" })
+            #expect(ended.actor == AuditActor(kind: "user", principalID: session.id, userID: session.userID))
+            #expect(ended.method.hasSuffix("/WhoAmI") && ended.outcome == "UNAUTHENTICATED")
         }
     }
 

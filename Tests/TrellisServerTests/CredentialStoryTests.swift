@@ -202,6 +202,17 @@ struct CredentialStoryTests {
                 owner.accessToken
             )
             #expect(everywhere.revokedSessions == 5)
+            // Each tenant is told what has become of its sessions, and nothing of the other's.
+            let list = ListAuditEventsRequest(method: "trellis.tenancy.v1.CredentialService/SignOutEverywhere")
+            let here = try #require(try await server.events(alphaKey, list).first)
+            #expect(here.actor?.principalID == owner.session?.id && here.actor?.userID == owner.session?.userID)
+            #expect(here.targets.contains("session/\(owner.session?.id ?? "")"))
+            let elsewhere = try #require(try await server.events(betaKey, list).first)
+            #expect(elsewhere.actor == AuditActor(kind: "user", userID: member.session?.userID ?? ""))
+            #expect(
+                elsewhere.targets.contains("session/\(member.session?.id ?? "")") && elsewhere.callID == here.callID
+            )
+            #expect(Set(here.targets).isDisjoint(with: elsewhere.targets))
             #expect(await server.isRefused(owner.accessToken))
             #expect(await server.isRefused(member.accessToken))
         }

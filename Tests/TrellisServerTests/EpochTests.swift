@@ -200,6 +200,43 @@ struct EpochTests {
         }
     }
 
+    @Test("whoever repeats a call that was given up is answered when all servers know, whoever's access it has changed")
+    func repeated() async throws {
+        try await TestServer.with { first in
+            let own = try await Self.listeners(first.database)
+            let second = try await first.second()
+            let (_, admin) = try await first.tenant("acme")
+            let (_, otherAdmin) = try await first.tenant("other")
+            let mine = try await first.join("ana@example.com", admin)
+            let there = try await first.join("ana@example.com", otherAdmin)
+            _ = try await Self.remembered(first, admin)
+            _ = try await Self.remembered(second, admin)
+            #expect(await second.reason(there.accessToken) == nil)
+            let deaf = try await Self.listeners(first.database).subtracting(own)
+            #expect(deaf.allSatisfy { kill($0, SIGSTOP) == 0 })
+            defer { for process in deaf { kill(process, SIGCONT) } }
+            let change = ChangePasswordRequest(
+                oldPassword: TestServer.password,
+                newPassword: "five other words of mine",
+                requestID: "change-1"
+            )
+            let token = mine.accessToken
+            let givenUp = Task {
+                try await first.sign("ChangePassword", change, token, as: ChangePasswordResponse.self)
+            }
+            try await eventually("it has taken effect") {
+                try await first.rows("SELECT 'x' FROM trellis.session WHERE revoke_time IS NOT NULL") == ["x"]
+            }
+            givenUp.cancel()
+            let again: ChangePasswordResponse = try await first.sign("ChangePassword", change, token)
+            #expect(again.revokedSessions == 1)
+            #expect(await second.isRefused(there.accessToken))
+            _ = await givenUp.result
+            for process in deaf { kill(process, SIGCONT) }
+            await second.stop()
+        }
+    }
+
     /// How often the access of a tenant has changed.
     private static func epoch(_ server: TestServer, _ tenant: String) async throws -> Int64? {
         let id = try #require(UUID(tenant))

@@ -67,6 +67,7 @@ struct JobTests {
                 let claim = JobClaim(
                     kinds: ["test.count"],
                     counts: [5],
+                    afterHolders: [.zero],
                     count: 5,
                     workerID: .v7(),
                     leaseMilliseconds: 60_000
@@ -313,6 +314,69 @@ struct JobTests {
                     return try await servers[0].jobs("RetryJob", request, as: Job.self)
                 }
                 #expect(refused?.code == .failedPrecondition && refused?.reason == "JOB_SUPERSEDED")
+            }
+        }
+    }
+
+    @Test("who wants one thing done does not wait behind all that another wants done")
+    func fairness() async throws {
+        try await withDatabase { database in
+            var idle = JobLimits()
+            idle.slots = 0
+            try await database.withServers(1, log: JobLog(), limits: [idle]) { servers in
+                let flood = try Scope.service(try await servers[0].tenant("flood").tenant)
+                var others = [Scope.platform]
+                for slug in ["acme", "zenith"] {
+                    others.append(try Scope.service(try await servers[0].tenant(slug).tenant))
+                }
+                func enqueue(_ count: Int, _ scope: Scope) async throws {
+                    try await database.work(scope) { work in
+                        for _ in 0..<count { try await work.enqueue(TestJobs.single, Site()) }
+                    }
+                }
+                try await enqueue(30, flood)
+                for other in others { try await enqueue(2, other) }
+                let worker = try await TestServer(
+                    on: database,
+                    platformKey: servers[0].platformKey,
+                    jobs: TestJobs.registry(JobLog())
+                )
+                var done: [Job] = []
+                try await eventually("all are done") {
+                    let list = ListJobsRequest(kind: "test.single", state: .succeeded, pageSize: 100)
+                    done = try await servers[0].jobs("ListJobs", list, as: ListJobsResponse.self).jobs
+                    return done.count == 36
+                }
+                await worker.stop()
+                // In turns: the four of them, and again, before the rest of the flood.
+                let order = try done.sorted { try #require($0.startTime).instant < #require($1.startTime).instant }
+                for other in others {
+                    let id = other.isPlatform ? "" : other.tenant.text
+                    #expect(order.prefix(8).count { $0.tenantID == id } == 2)
+                }
+                #expect(order.dropFirst(8).allSatisfy { $0.tenantID == flood.tenant.text })
+            }
+        }
+    }
+
+    @Test("a job that has taken effect, but was lost before all servers knew, is ended and not done again")
+    func storedResponse() async throws {
+        try await withDatabase { database in
+            let log = JobLog()
+            try await database.withServers(1, log: log) { _ in
+                let id = try await database.work(.platform) { work in
+                    let later = Instant.now().advanced(byMicroseconds: 3_600_000_000)
+                    return try #require(try await work.enqueue(TestJobs.count, Site(displayName: "once"), at: later))
+                }
+                try await database.execute(
+                    "UPDATE trellis.job SET state = 2, attempts = 1, lease_time = now(), response = 'kept' WHERE job_id = '\(id)'"
+                )
+                let job = try await database.eventually(id) { $0.state == .succeeded }
+                #expect(job.attempts == 2 && log.runs == [:])
+                let row = try await database.withServer {
+                    try await $0.run(OperationGet(tenantID: .zero, jobID: id), Scope.platformSettings)
+                }
+                #expect(row == nil, "it is no operation")
             }
         }
     }

@@ -139,7 +139,7 @@ struct PrivacyTests {
             CreateEndUserRequest(
                 identities: [EndUserTests.phone, EndUserTests.web],
                 displayName: "María \"Mari\" Quispe",
-                profileJSON: #"{"city":"Cusco"}"#,
+                profileJSON: Self.profile,
                 timeZone: "America/Lima",
                 language: "es",
                 requestID: "make-maria"
@@ -163,6 +163,7 @@ struct PrivacyTests {
         return (maria, alias)
     }
 
+    static let profile = #"{"city":"Cusco","contact":[{"mail":"mq@cusco.example"},{"mobile":"0084 222333"}]}"#
     static let identifiers = [
         "María", "Quispe", "Mari from Telegram", "+51 999 000 111", "Visitor-77", "mari.quispe", "Cusco",
     ]
@@ -237,7 +238,7 @@ struct PrivacyTests {
             let again = CreateEndUserRequest(
                 identities: [EndUserTests.phone, EndUserTests.web],
                 displayName: "María \"Mari\" Quispe",
-                profileJSON: #"{"city":"Cusco"}"#,
+                profileJSON: Self.profile,
                 timeZone: "America/Lima",
                 language: "es",
                 requestID: "make-maria"
@@ -265,10 +266,40 @@ struct PrivacyTests {
                 )
                 _ = try await server.call("CreateSite", site, token, as: Site.self)
             }
+            // What her profile has for an address or a number, and not the city that it names.
+            for text in ["Branch of MQ@cusco.example", "Call 0084 222333", "Cusco"] {
+                let site = CreateSiteRequest(displayName: "in \(text.count)", description: text)
+                _ = try await server.call("CreateSite", site, key, as: Site.self)
+            }
             // As text, and in the audit event of the call that wrote it, as JSON.
             let places = try await server.erase(.endUser, maria.id, key).residues
             #expect(places.map(\.source) == ["trellis.audit_event", "trellis.site"])
-            #expect(places.map(\.count) == [1, 1])
+            #expect(places.map(\.count) == [3, 3])
+        }
+    }
+
+    @Test("an erasure is shown as ended when no server lets the user in any more, and its job leaves an event")
+    func access() async throws {
+        try await TestServer.with { first in
+            let second = try await first.second()
+            let (_, admin) = try await first.tenant("acme")
+            for name in ["ana", "ben", "eva"] {
+                let (user, key) = try await first.user(name, roles: [("member", "")], admin)
+                for server in [first, second] {
+                    #expect(await AccessTests.refusal(server, "WhoAmI", WhoAmIRequest(), key) == nil)
+                }
+                let certificate = try await first.erase(.user, user.id, admin)
+                for server in [second, first] {
+                    let refused = await AccessTests.refusal(server, "WhoAmI", WhoAmIRequest(), key)
+                    #expect(refused?.reason == "CREDENTIAL_REFUSED")
+                }
+                let list = ListAuditEventsRequest(method: "privacy.erase_subject")
+                let event = try #require(try await first.events(admin, list).first)
+                #expect(event.actor?.kind == "job")
+                #expect(event.targets == ["subject/\(user.id)", "erasure_certificate/\(certificate.id)"])
+            }
+            #expect(try await first.verdict(admin).intact)
+            await second.stop()
         }
     }
 
@@ -321,8 +352,9 @@ struct PrivacyTests {
             try await server.database.execute(
                 "UPDATE trellis.end_user SET purge_time = now() WHERE purge_time IS NOT NULL"
             )
-            func purge() async throws -> Int { try await server.database.withServer { try await EndUsers.purge($0) } }
-            #expect(try await purge() == 0)
+            let purged = ListAuditEventsRequest(method: "tenancy.remove_expired")
+            try await server.runSchedule("remove-expired")
+            #expect(try await server.events(key, purged).isEmpty)
             let release = ReleaseLegalHoldRequest(id: first.id)
             let released: LegalHold = try await server.privacy("ReleaseLegalHold", release, key)
             #expect(released.releaseTime != nil)
@@ -333,7 +365,10 @@ struct PrivacyTests {
             let last = ReleaseLegalHoldRequest(id: second.id)
             _ = try await server.privacy("ReleaseLegalHold", last, key, as: LegalHold.self)
             // She and her alias, with all that was theirs.
-            #expect(try await purge() == 2)
+            try await server.runSchedule("remove-expired")
+            let event = try #require(try await server.events(key, purged).first)
+            #expect(Set(event.targets) == ["end_user/\(maria.id)", "end_user/\(alias.id)"])
+            #expect(event.actor?.kind == "job" && event.outcome == "OK")
             #expect(await server.endUserRefusal("GetEndUser", GetEndUserRequest(id: alias.id), key)?.code == .notFound)
             try await server.database.execute(
                 """
@@ -372,7 +407,7 @@ struct PrivacyTests {
             let people = try #require(data["end_users"])
             #expect(people[0]?["end_user"]?["id"]?.text == maria.id)
             #expect(people[0]?["end_user"]?["display_name"]?.text == "María \"Mari\" Quispe")
-            #expect(people[0]?["end_user"]?["profile_json"]?.text == #"{"city":"Cusco"}"#)
+            #expect(people[0]?["end_user"]?["profile_json"]?.text == Self.profile)
             let identities = try #require(people[0]?["end_user"]?["identities"])
             #expect(
                 (0..<3).map { identities[$0]?["external_id"]?.text } == [

@@ -166,6 +166,10 @@ struct ScheduleTests {
                 #expect(await AccessTests.refusal(server, "WhoAmI", WhoAmIRequest(), aliveKey) == nil)
                 let refused = await AccessTests.refusal(server, "WhoAmI", WhoAmIRequest(), goneKey)
                 #expect(refused?.code == .unauthenticated)
+                let events = try await server.events(key, ListAuditEventsRequest(method: "tenancy.purge_users"))
+                #expect(events.map(\.targets) == [["user/\(gone.id)"]])
+                let job = try await server.schedule("purge-users").lastJobID
+                #expect(events.first?.actor == AuditActor(kind: "job", principalID: job))
                 // Raises an error that names a table where there is still something of theirs.
                 try await database.execute(
                     """

@@ -200,6 +200,8 @@ struct SiteLifeTests {
                 as: ListRoleAssignmentsResponse.self
             )
             #expect(Set(left.roleAssignments.map(\.siteID)) == [sites[1].id, sites[2].id])
+            let events = try await server.events(key, ListAuditEventsRequest(method: "tenancy.remove_expired"))
+            #expect(events.map(\.targets) == [["site/\(sites[0].id)"]])
         }
     }
 }

@@ -297,6 +297,7 @@ static inline const void *_Nonnull trellis__tenancy__v1__undelete_end_user_reque
 static inline const void *_Nonnull trellis__tenancy__v1__undelete_site_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_site_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__undelete_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__undelete_user_request__descriptor_address(void) { return &trellis__tenancy__v1__undelete_user_request__descriptor; }
+static inline const void *_Nonnull trellis__tenancy__v1__update_api_key_request__descriptor_address(void) { return &trellis__tenancy__v1__update_api_key_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_end_user_request__descriptor_address(void) { return &trellis__tenancy__v1__update_end_user_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_own_tenant_request__descriptor_address(void) { return &trellis__tenancy__v1__update_own_tenant_request__descriptor; }
 static inline const void *_Nonnull trellis__tenancy__v1__update_role_request__descriptor_address(void) { return &trellis__tenancy__v1__update_role_request__descriptor; }

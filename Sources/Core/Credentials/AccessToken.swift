@@ -53,7 +53,7 @@ public enum AccessToken {
         /// It was signed by nobody we know, for somebody else, or changed.
         case refused
         /// It has run out.
-        case expired
+        case expired(tenant: UUID)
     }
 
     /// Makes a token.
@@ -105,7 +105,7 @@ public enum AccessToken {
             let expires = payload["exp"]?.integer, tenant != .zero
         else { throw .refused }
         guard issued <= now + skewSeconds, begins <= now + skewSeconds else { throw .refused }
-        guard now < expires + skewSeconds else { throw .expired }
+        guard now < expires + skewSeconds else { throw .expired(tenant: tenant) }
         return Claims(
             issuer: made,
             audience: meant,

@@ -38,13 +38,11 @@ public final class AccessTokens: @unchecked Sendable {
         public let standing: TenantStanding
     }
 
-    /// Lets the session of a token in. Nil when the session has ended, or its user is not let in. On the database's loop.
+    /// Lets the session of a token in. On the database's loop.
     ///
-    /// Throws ``DomainError/unauthenticated(_:)`` or `PostgresError`.
-    public func admit(
-        _ token: String,
-        _ catalogue: PermissionCatalogue
-    ) async throws -> Admitted? {
+    /// Throws ``DomainError/unauthenticated(_:)``; ``RefusedCaller`` when the token has run out or its session has ended, or when
+    /// its user is not let in; or `PostgresError`.
+    public func admit(_ token: String, _ catalogue: PermissionCatalogue) async throws -> Admitted {
         let claims = try await claims(of: token)
         let (found, roles, tenantRows) = try await database.run(
             SessionCredential(tenantID: claims.tenant, sessionID: claims.session, userID: claims.user),
@@ -52,12 +50,9 @@ public final class AccessTokens: @unchecked Sendable {
             TenantAdmission(tenantID: claims.tenant),
             settings: Scope.settings(tenant: claims.tenant)
         )
-        guard let found else { return nil }
-        let scope = Scope(
-            tenant: claims.tenant,
-            actor: .user(claims.user, key: claims.session),
-            grants: catalogue.grants(roles)
-        )
+        let actor = Actor.user(claims.user, key: claims.session)
+        guard let found else { throw RefusedCaller(tenant: claims.tenant, actor: actor, problem: .refused) }
+        let scope = Scope(tenant: claims.tenant, actor: actor, grants: catalogue.grants(roles))
         let end = claims.expires + AccessToken.skewSeconds
         return Admitted(
             scope: scope,
@@ -83,7 +78,7 @@ public final class AccessTokens: @unchecked Sendable {
             switch problem {
             case .malformed: throw DomainError.unauthenticated(.malformed)
             case .refused: throw DomainError.unauthenticated(.refused)
-            case .expired: throw DomainError.unauthenticated(.expired)
+            case .expired(let tenant): throw RefusedCaller(tenant: tenant, actor: nil, problem: .expired)
             }
         }
     }

@@ -84,8 +84,9 @@ public enum Sessions {
         let (tenant, view) = (work.scope.tenant, PersonalView.whole(work.keyring))
         let before = try await work.transaction.run(SessionLock(tenantID: tenant, sessionID: id))
             .orNotFound("session", id)
-        let ended = try await work.transaction.run(SessionRevoke(tenantID: tenant, sessionID: id))
-        if ended == 1 { try await work.changesAccess() }
+        _ = try await work.transaction.run(SessionRevoke(tenantID: tenant, sessionID: id))
+        // Also when it had ended before: whoever repeats the call waits for all servers, too.
+        try await work.changesAccess()
         let session = try await work.transaction.run(SessionGet(tenantID: tenant, sessionID: id)).certain
             .session(view, current: work.scope.actor.id)
         let was = try before.session(view, current: work.scope.actor.id)
@@ -165,9 +166,16 @@ public enum Sessions {
     static func endAll(of person: UUID, but kept: UUID, _ work: Work) async throws -> Int32 {
         if let user = work.scope.actor.user { work.audit.target("user", user.text) }
         return try await work.asPlatform { work in
-            let ended = try await work.transaction.run(SessionsRevokeOfPerson(personID: person, kept: kept))
-            // In one order, so that two of them do not wait for each other.
-            for tenant in Set(ended.map(\.tenantID)).sorted() { try await work.changesAccess(of: tenant) }
+            let (ended, tenants) = try await work.transaction.run(
+                SessionsRevokeOfPerson(personID: person, kept: kept),
+                PersonTenants(personID: person)
+            )
+            for session in ended {
+                let notes = work.audit(in: session.tenantID, user: session.userID)
+                notes.target("session", session.sessionID.text)
+            }
+            // Also where none was left: whoever repeats the call waits for all servers, too.
+            try await work.changesAccess(of: tenants.map(\.tenantID))
             return Int32(clamping: ended.count)
         }
     }
@@ -239,16 +247,5 @@ extension SessionRow {
         session.revokeTime = revokeTime.map { Timestamp($0) }
         session.current = sessionID == current
         return session
-    }
-}
-
-extension Work {
-    /// Does a part of the work as the platform's role, which alone sees people and signing keys. What comes after runs
-    /// as the tenant again; when `body` throws, the transaction is over anyway.
-    func asPlatform<Value>(_ body: (Work) async throws -> Value) async throws -> Value {
-        _ = try await transaction.run(RoleEnter(roleName: "trellis_platform"))
-        let value = try await body(self)
-        _ = try await transaction.run(RoleEnter(roleName: "trellis_server"))
-        return value
     }
 }

@@ -52,6 +52,9 @@ public final class AuditNotes {
     /// Says whom the personal fields of the request are about: they are kept sealed with their key.
     public func isAbout(_ subject: SubjectKey) { requestKey = subject }
 
+    /// Whether nothing was said.
+    var isEmpty: Bool { notes.isEmpty }
+
     /// What there is to find the event by.
     var targets: [AuditTarget] {
         var seen: Set<AuditTarget> = []

@@ -44,9 +44,14 @@ extension Database {
 extension WriteCall {
     /// The statement that stores the call's event.
     func event<Request: Message>(of tenant: UUID, _ request: Request, _ notes: AuditNotes) -> AuditEventInsert {
+        event(of: tenant, by: scope.actor, notes, request: notes.json(of: request))
+    }
+
+    /// The statement that stores an event of whoever it was.
+    func event(of tenant: UUID, by actor: Actor, _ notes: AuditNotes, request: String = "{}") -> AuditEventInsert {
         var record = AuditRecord(
             tenant: tenant,
-            actor: scope.actor,
+            actor: actor,
             category: category,
             method: method,
             callID: callID,
@@ -54,7 +59,7 @@ extension WriteCall {
         )
         if let refusal { (record.outcome, record.reason) = refusal }
         record.targets = notes.json
-        record.request = notes.json(of: request)
+        record.request = request
         return record.insert(AuditKeys(keyring), found: notes.targets)
     }
 

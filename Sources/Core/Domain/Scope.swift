@@ -69,6 +69,24 @@ public struct Scope: Sendable {
     ])
 }
 
+/// Somebody who has proven who they were, and is let in no more: the refusal belongs in the trail of their tenant. An object, so
+/// that it can be left on a call's context.
+public final class RefusedCaller: Error {
+    /// Of which tenant they were.
+    public let tenant: UUID
+    /// Who; nil when it is of no use to tell them apart, as with those whose token has run out and who only need another.
+    public let actor: Actor?
+    /// What is wrong with their credential.
+    public let problem: DomainError.CredentialProblem
+
+    /// Takes the parts.
+    public init(tenant: UUID, actor: Actor?, problem: DomainError.CredentialProblem) {
+        self.tenant = tenant
+        self.actor = actor
+        self.problem = problem
+    }
+}
+
 /// Who acts.
 public enum Actor: Hashable, Sendable {
     /// The platform, by one of its keys.

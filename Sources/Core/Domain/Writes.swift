@@ -86,6 +86,37 @@ public struct Work {
         }
     }
 
+    /// What the event says that the work leaves in the trail of a tenant, which it changes something of beside its own: one event
+    /// a tenant, of which `user` is whoever calls.
+    public func audit(in tenant: UUID, user: UUID? = nil) -> AuditNotes {
+        if tenant == auditTenant { return audit }
+        if let trail = effects.trails[tenant] { return trail.notes }
+        let trail = WriteEffects.Trail(user: user, notes: AuditNotes())
+        effects.trails[tenant] = trail
+        return trail.notes
+    }
+
+    /// Writes the events of ``audit(in:user:)``. `actor` answers with who it was, as the tenant's user sees them.
+    func leaveTrails(_ call: WriteCall, actor: (_ user: UUID?) -> Actor) async throws {
+        let trails = effects.trails.sorted { $0.key < $1.key }
+        guard !trails.isEmpty else { return }
+        let events = trails.map { call.event(of: $0.key, by: actor($0.value.user), $0.value.notes) }
+        guard !scope.isPlatform else {
+            _ = try await transaction.run(all: events)
+            return
+        }
+        try await asPlatform { _ = try await $0.transaction.run(all: events) }
+    }
+
+    /// Does a part of the work as the platform's role, which alone sees people, signing keys and other tenants. What comes after
+    /// runs as the tenant again; when `body` throws, the transaction is over anyway.
+    public func asPlatform<Value>(_ body: (Work) async throws -> Value) async throws -> Value {
+        _ = try await transaction.run(RoleEnter(roleName: "trellis_platform"))
+        let value = try await body(self)
+        _ = try await transaction.run(RoleEnter(roleName: "trellis_server"))
+        return value
+    }
+
     /// Makes the key of somebody whom personal data will be kept about.
     public func makeSubject(_ id: UUID) async throws -> SubjectKey {
         concerns(id)
@@ -114,6 +145,14 @@ final class WriteEffects {
     var access: [UUID: Int64] = [:]
     /// Whom its answer tells of.
     var subjects: Set<UUID> = []
+    /// What it leaves in the trails of other tenants.
+    var trails: [UUID: Trail] = [:]
+
+    struct Trail {
+        /// Whose user there the caller is.
+        let user: UUID?
+        let notes: AuditNotes
+    }
 }
 
 /// What has come of a call that changes something.
@@ -123,8 +162,9 @@ public struct Written<Response> {
     /// The tenants of which it changed who may do what, each with its new epoch: whoever answers the call waits until all
     /// servers know.
     public let access: [UUID: Int64]
-    /// Whether the answer is that of an earlier call with the same request_id, and this one has done nothing.
-    public let isReplay: Bool
+    /// When the answer is that of an earlier call with the same request_id, and this one has done nothing: the tenants of which
+    /// that one changed it. It may have been given up while it waited.
+    public let earlierAccess: [UUID]
 }
 
 extension Database {
@@ -175,9 +215,7 @@ extension Work {
     ) async throws -> Written<Response> {
         try await requireOpenTenant(for: call.category)
         let outcome = request.requestID.isEmpty ? nil : Outcome(request, call)
-        if let outcome, let earlier: Response = try await outcome.claim(transaction) {
-            return Written(response: earlier, access: [:], isReplay: true)
-        }
+        if let outcome, let earlier: Written<Response> = try await outcome.claim(transaction) { return earlier }
         let response = try await body(self)
         if call.isAudited {
             audit.complete(with: response, makes: call.makes)
@@ -185,9 +223,11 @@ extension Work {
             // Whoever has it can open the stored answer.
             shown.requestID = ""
             _ = try await transaction.run(call.event(of: auditTenant, shown, audit))
+            // Their session or key is none of the other tenants'.
+            try await leaveTrails(call) { user in user.map { .user($0, key: .zero) } ?? call.scope.actor }
         }
-        if let outcome { try await outcome.complete(transaction, response, effects.subjects) }
-        return Written(response: response, access: effects.access, isReplay: false)
+        if let outcome { try await outcome.complete(transaction, response, effects) }
+        return Written(response: response, access: effects.access, earlierAccess: [])
     }
 }
 
@@ -218,7 +258,7 @@ private struct Outcome {
     private var context: [UInt8] { tenant.bytes + principal.bytes + Array(method.utf8) }
 
     /// Takes the id for this call; answers with the outcome of an earlier one. Waits for one that is under way.
-    func claim<Response: Message>(_ transaction: Transaction) async throws -> Response? {
+    func claim<Response: Message>(_ transaction: Transaction) async throws -> Written<Response>? {
         let claimed = try await transaction.run(
             IdempotencyClaim(
                 tenantID: tenant,
@@ -249,14 +289,16 @@ private struct Outcome {
         guard let bytes = sealing.open(sealed, context: context) else {
             preconditionFailure("an outcome is sealed with a key made of its request id")
         }
-        return try Response(serialized: bytes)
+        let response = try Response(serialized: bytes)
+        return Written(response: response, access: [:], earlierAccess: earlier.accessTenants)
     }
 
-    func complete(_ transaction: Transaction, _ response: some Message, _ subjects: Set<UUID>) async throws {
+    func complete(_ transaction: Transaction, _ response: some Message, _ effects: WriteEffects) async throws {
         _ = try await transaction.run(
             IdempotencyComplete(
                 response: sealing.seal(response.serialized(prefix: 0), context: context),
-                subjects: Array(subjects),
+                subjects: Array(effects.subjects),
+                accessTenants: Array(effects.access.keys),
                 tenantID: tenant,
                 principalID: principal,
                 method: method,

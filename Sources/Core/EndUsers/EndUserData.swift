@@ -1,6 +1,7 @@
 public import Domain
 internal import Postgres
 public import Primitives
+internal import Protobuf
 public import TrellisAPI
 
 /// What is kept of end users: who they are, their identities, and who was merged into whom.
@@ -34,6 +35,9 @@ public struct EndUserData: PersonalDataSource {
             let endUser = try row.endUser(view)
             try found.add("end_user", endUser)
             found.identifiers += [endUser.displayName] + endUser.identities.map(\.externalID)
+            for json in [endUser.profileJSON, endUser.preferencesJSON] where !json.isEmpty {
+                Self.collectIdentifiers(in: try JSONValue(parsing: json), &found.identifiers)
+            }
             found.indexes += endUser.identities.map { $0.index(work.keyring) }
         }
         var after = UUID.zero
@@ -43,6 +47,19 @@ public struct EndUserData: PersonalDataSource {
             for row in rows { try found.add("end_user_merge", try row.merge(view)) }
             guard rows.count == 1000, let last = rows.last else { return found }
             after = last.mergeID
+        }
+    }
+
+    /// What in a profile looks like an address or a telephone number: the subject may be known by it elsewhere. Other texts, such
+    /// as a city, are found everywhere.
+    static func collectIdentifiers(in value: JSONValue, _ identifiers: inout [String]) {
+        switch value {
+        case .object(let members): for member in members { collectIdentifiers(in: member.value, &identifiers) }
+        case .array(let elements): for element in elements { collectIdentifiers(in: element, &identifiers) }
+        case .string(let text), .number(let text):
+            let isNumber = text.utf8.count { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") } >= 7
+            if isNumber || text.contains("@") { identifiers.append(text) }
+        case .bool, .null: break
         }
     }
 

@@ -106,17 +106,16 @@ extension EndUsers {
     private static let purgeBatch: Int64 = 500
 
     /// Purges the deleted end users of all tenants whose time to be restored is over, but for those under a legal hold: with
-    /// everything personal about them, and the keys to it. On the database's loop.
-    ///
-    /// - Returns: how many there were, aliases among them.
-    public static func purge(_ database: Database) async throws -> Int {
-        var total = 0
-        while true {
-            let purged = try await database.transaction(Scope.platformSettings) { transaction in
-                try await transaction.run(EndUserPurge(count: purgeBatch))
+    /// everything personal about them, and the keys to it. By a job of the platform.
+    public static func purge(_ job: JobContext) async throws {
+        var purged = 0
+        repeat {
+            try job.checkCancellation()
+            purged = try await job.write { work in
+                let endUsers = try await work.transaction.run(EndUserPurge(count: purgeBatch))
+                for row in endUsers { work.audit(in: row.tenantID).target("end_user", row.endUserID.text) }
+                return endUsers.count
             }
-            guard purged > 0 else { return total }
-            total += purged
-        }
+        } while purged > 0
     }
 }

@@ -104,6 +104,8 @@ public enum Erasures {
             ErasureCertificateInsert(tenantID: tenant, certificateID: id, certificate: certificate.serialized()),
             ErasedSubjectInsert(tenantID: tenant, certificateID: id, subjects: subject.ids)
         )
+        work.audit.target("subject", subject.id.text)
+        work.audit.changed("erasure_certificate", id.text, from: nil, to: certificate)
         return certificate
     }
 

@@ -88,15 +88,23 @@ public enum Admission {
 
     /// Looks up whose certificate bears one of these names; nil when it is nobody's, or more than one principal's. On the
     /// database's loop.
-    public static func admit(_ names: [CertificateName], _ database: Database) async throws(PostgresError) -> Admitted?
-    {
-        let rows = try await database.run(
-            ServicePrincipalCredential(certificates: names.map(\.text)),
-            Scope.platformSettings
+    ///
+    /// Throws ``RefusedCaller`` when it was a principal's who was revoked, or `PostgresError`.
+    public static func admit(_ names: [CertificateName], _ database: Database) async throws -> Admitted? {
+        let names = names.map(\.text)
+        let (rows, tenantRows) = try await database.run(
+            ServicePrincipalCredential(certificates: names),
+            CertificateAdmission(certificates: names),
+            settings: Scope.platformSettings
         )
-        guard let row = rows.first, rows.allSatisfy({ $0.servicePrincipalID == row.servicePrincipalID }) else {
-            return nil
+        // A name whose principal was revoked does not stand in the way of another.
+        let found = rows.filter { !$0.isRevoked }
+        guard let row = found.first else {
+            guard let last = rows.last, rows.allSatisfy({ $0.tenantID == last.tenantID }) else { return nil }
+            let actor = Actor.service(key: last.servicePrincipalID)
+            throw RefusedCaller(tenant: last.tenantID, actor: actor, problem: .unknownCertificate)
         }
+        guard found.allSatisfy({ $0.servicePrincipalID == row.servicePrincipalID }) else { return nil }
         return Admitted(
             scope: Scope(
                 tenant: row.tenantID,
@@ -107,12 +115,7 @@ public enum Admission {
             epoch: row.epoch,
             addresses: AllowedAddresses(stored: row.networks),
             use: CredentialUse(kind: .servicePrincipal, tenant: row.tenantID, id: row.servicePrincipalID),
-            standing: TenantStanding(
-                try await database.run(
-                    TenantAdmission(tenantID: row.tenantID),
-                    Scope.settings(tenant: row.tenantID)
-                )
-            )
+            standing: TenantStanding(tenantRows)
         )
     }
 

@@ -112,17 +112,8 @@ public enum ApiKeys {
 
     /// Gives a key a new secret. Whoever does so could use the key, so they must hold what it holds.
     public static func rotate(_ request: RotateApiKeyRequest, _ work: Work) async throws -> ApiKey {
-        let id = try UUID(request.id, field: "id")
-        let tenant = work.scope.tenant
-        let held = try await work.transaction.run(ApiKeyLock(tenantID: tenant, apiKeyID: id)).orNotFound("API key", id)
-        guard held.revokeTime == nil else {
-            throw ended(id, "API_KEY_REVOKED", "was revoked: make a new one")
-        }
-        guard !held.isExpired else { throw ended(id, "API_KEY_EXPIRED", "has expired: make a new one") }
-        try requireCovering(held.permissions, held.siteIDs, work)
-        if let own = work.scope.actor.user, held.userID != own {
-            throw DomainError.invalid("id", "a key that acts for a user can only rotate keys of that user, \(own)")
-        }
+        let (id, tenant) = (try UUID(request.id, field: "id"), work.scope.tenant)
+        _ = try await lock(id, "rotate", work)
         let credential = Credential(owner: .tenant(tenant), key: id)
         let (before, after) = try await work.transaction.run(
             ApiKeyGet(tenantID: tenant, apiKeyID: id),
@@ -139,6 +130,71 @@ public enum ApiKeys {
         // What the secrets before were let in for has changed.
         try await work.changesAccess()
         key.secret = credential.secret
+        return key
+    }
+
+    /// Changes a key: locks it, checks the etag, sets what the mask names.
+    public static func update(
+        _ request: UpdateApiKeyRequest,
+        _ work: Work,
+        _ catalogue: PermissionCatalogue
+    ) async throws -> ApiKey {
+        let mask = try UpdateMask(
+            request.updateMask?.paths,
+            fields: [
+                "display_name": !request.displayName.isEmpty, "permissions": !request.permissions.isEmpty,
+                "expire_time": request.expireTime != nil, "site_ids": !request.siteIDs.isEmpty,
+            ]
+        )
+        let (id, tenant) = (try UUID(request.id, field: "id"), work.scope.tenant)
+        var key = try await lock(id, "change", work)
+        try Etag.check(request.etag, current: "\(key.version)", resource: "API key", id: request.id)
+        if mask.contains("display_name") {
+            guard !request.displayName.isEmpty else {
+                throw DomainError.invalid("display_name", "it is empty, but a key says what it is for")
+            }
+            key.displayName = request.displayName
+        }
+        if mask.contains("permissions") {
+            guard !request.permissions.isEmpty else {
+                throw DomainError.invalid(
+                    "permissions",
+                    "it is empty, but a key must hold something: revoke it instead"
+                )
+            }
+            try catalogue.check(request.permissions, field: "permissions")
+            key.permissions = request.permissions
+        }
+        if mask.contains("site_ids") { key.siteIDs = try await sites(request.siteIDs, work) }
+        if mask.contains("expire_time") { key.expireTime = try expiry(request.expireTime) }
+        try requireCovering(key.permissions, key.siteIDs, work)
+        let (before, after) = try await work.transaction.run(
+            ApiKeyGet(tenantID: tenant, apiKeyID: id),
+            ApiKeyUpdate(
+                displayName: key.displayName,
+                permissions: key.permissions,
+                siteIDs: key.siteIDs,
+                expireTime: key.expireTime,
+                tenantID: tenant,
+                apiKeyID: id
+            )
+        )
+        let changed = try after.certain
+        work.audit.changed("api_key", changed.id, from: before, to: changed)
+        try await work.changesAccess()
+        return changed
+    }
+
+    /// A key that is valid and of which the caller holds everything, locked. `verb` is what they want to do with it.
+    private static func lock(_ id: UUID, _ verb: String, _ work: Work) async throws -> ApiKeyLockRow {
+        let key = try await work.transaction.run(ApiKeyLock(tenantID: work.scope.tenant, apiKeyID: id))
+            .orNotFound("API key", id)
+        guard key.revokeTime == nil else { throw ended(id, "API_KEY_REVOKED", "was revoked: make a new one") }
+        guard !key.isExpired else { throw ended(id, "API_KEY_EXPIRED", "has expired: make a new one") }
+        try requireCovering(key.permissions, key.siteIDs, work)
+        if let own = work.scope.actor.user, key.userID != own {
+            throw DomainError.invalid("id", "a key that acts for a user can only \(verb) keys of that user, \(own)")
+        }
         return key
     }
 

@@ -45,6 +45,7 @@ extension AssignRoleRequest: WriteRequest {}
 extension UnassignRoleRequest: WriteRequest {}
 extension CreateApiKeyRequest: WriteRequest {}
 extension RotateApiKeyRequest: WriteRequest {}
+extension UpdateApiKeyRequest: WriteRequest {}
 extension RevokeApiKeyRequest: WriteRequest {}
 extension SetAllowListRequest: WriteRequest {}
 extension CreateServicePrincipalRequest: WriteRequest {}

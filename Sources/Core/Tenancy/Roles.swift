@@ -154,7 +154,8 @@ public enum Roles {
         try await check(RoleGrant(role: request.role, siteID: request.siteID), "", work, catalogue)
         let insert = RoleBindingInsert(tenantID: tenant, userID: user, role: request.role, siteID: site ?? .zero)
         let isNew = try await work.transaction.run(insert) == 1
-        if isNew { try await work.changesAccess() }
+        // Also when they had it: whoever repeats the call waits for all servers, too.
+        try await work.changesAccess()
         let assignment = try await work.transaction.run(
             RoleBindingGet(tenantID: tenant, userID: user, role: request.role, siteID: site ?? .zero)
         )

@@ -12,6 +12,8 @@ public enum TenantSweep {
     public static let rowsPerStep: Int64 = 5_000
     /// Tenants that one look finds.
     static let tenantsPerLook: Int64 = 100
+    /// Sites that one transaction removes at most.
+    static let sitesPerStep: Int64 = 500
 
     /// The deleted tenants whose time to be restored is over. On the database's loop.
     public static func expired(_ database: Database) async throws(PostgresError) -> [UUID] {
@@ -71,11 +73,16 @@ public enum TenantSweep {
         return removed
     }
 
-    /// Removes the sites whose time to be restored is over, of all tenants. On the database's loop.
-    public static func removeSites(_ database: Database) async throws(PostgresError) {
-        let tenants = try await database.run(TenantsWithSitesToPurge(count: tenantsPerLook), Scope.platformSettings)
-        for tenant in tenants.map(\.tenantID) {
-            _ = try await database.run(SitesPurge(tenantID: tenant), Scope.settings(tenant: tenant))
-        }
+    /// Removes the sites whose time to be restored is over, of all tenants. By a job of the platform.
+    public static func removeSites(_ job: JobContext) async throws {
+        var removed = 0
+        repeat {
+            try job.checkCancellation()
+            removed = try await job.write { work in
+                let sites = try await work.transaction.run(SitesPurge(count: sitesPerStep))
+                for site in sites { work.audit(in: site.tenantID).target("site", site.siteID.text) }
+                return sites.count
+            }
+        } while removed > 0
     }
 }

@@ -1,5 +1,6 @@
 public import Domain
 internal import Postgres
+internal import Primitives
 public import TrellisAPI
 
 /// What becomes of deleted users when their time to be restored is over.
@@ -17,7 +18,9 @@ public enum UserPurge {
             while true {
                 try context.checkCancellation()
                 let count = try await context.write { work in
-                    try await work.transaction.run(UserPurgeBatch(count: batch))
+                    let users = try await work.transaction.run(UserPurgeBatch(count: batch))
+                    for user in users { work.audit(in: user.tenantID).target("user", user.userID.text) }
+                    return users.count
                 }
                 guard count > 0 else { return }
                 done += Int64(count)

@@ -157,8 +157,9 @@ public enum Users {
         if row.state != state.rawValue {
             let set = UserSetState(state: Int16(state.rawValue), tenantID: work.scope.tenant, userID: id)
             _ = try await work.transaction.run(set)
-            try await work.changesAccess()
         }
+        // Also when they were before: whoever repeats the call waits for all servers, too.
+        try await work.changesAccess()
         return try await remember(id, from: row, work)
     }
 

@@ -24,6 +24,8 @@ public final class Database: @unchecked Sendable {
     var leased: [Connection] = []
     /// Connections on their way to be opened.
     var opening: [Connection] = []
+    /// Batches that were to be sent over shared connections since the pool was made. On the loop.
+    public private(set) var batchCount = 0
     /// Batches that no shared connection has room for.
     var queue = Queue<Batch>()
     /// Callers that wait for a connection of their own.
@@ -129,6 +131,7 @@ public final class Database: @unchecked Sendable {
         if queue.count + waiters.count >= limits.waiting {
             throw PostgresError(.overloaded, "\(limits.waiting) callers wait for PostgreSQL already")
         }
+        batchCount += 1
         batch.queueDeadline = min(now + limits.acquireTimeout.nanoseconds, deadline ?? .max)
         await withTaskCancellationHandler {
             await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in

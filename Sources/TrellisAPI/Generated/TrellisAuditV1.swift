@@ -89,7 +89,8 @@ public struct AuditEvent: GeneratedMessage {
     public var category: AuditCategory = .unspecified
     /// Who did it.
     public var actor: AuditActor? = nil
-    /// The method that was called, such as "trellis.tenancy.v1.TenancyService/UpdateSite".
+    /// The method that was called, such as "trellis.tenancy.v1.TenancyService/UpdateSite"; of a job, its kind, such as
+    /// "tenancy.purge_users".
     public var method: String = ""
     /// What it was about: "site/" and the site's id.
     public var targets: [String] = []
@@ -147,9 +148,9 @@ public struct AuditEvent: GeneratedMessage {
 
 /// Who did something.
 public struct AuditActor: GeneratedMessage {
-    /// What kind of actor: "platform", "service", "user", "migration", or "unknown" when the credential was not proven.
+    /// What kind of actor: "platform", "service", "user", "job", "migration", or "unknown" when the credential was not proven.
     public var kind: String = ""
-    /// The credential, such as an API key; empty when it is not known.
+    /// The credential, such as an API key, or the job; empty when it is not known, or is none of this tenant's.
     public var principalID: String = ""
     /// The user on whose behalf it acted; empty without one.
     public var userID: String = ""

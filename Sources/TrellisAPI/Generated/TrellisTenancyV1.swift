@@ -5805,6 +5805,8 @@ public struct ApiKey: GeneratedMessage {
     public var lastUseTime: Timestamp? = nil
     /// Until when the secret before the last rotation is let in, or was; absent when there is none.
     public var previousSecretExpireTime: Timestamp? = nil
+    /// The version of the key; UpdateApiKey refuses a stale one.
+    public var etag: String = ""
 
     /// A message with every field at its default.
     public init() {}
@@ -5822,7 +5824,8 @@ public struct ApiKey: GeneratedMessage {
         revokeTime: Timestamp? = nil,
         siteIDs: [String] = [],
         lastUseTime: Timestamp? = nil,
-        previousSecretExpireTime: Timestamp? = nil
+        previousSecretExpireTime: Timestamp? = nil,
+        etag: String = ""
     ) {
         self.id = id
         self.displayName = displayName
@@ -5836,6 +5839,7 @@ public struct ApiKey: GeneratedMessage {
         self.siteIDs = siteIDs
         self.lastUseTime = lastUseTime
         self.previousSecretExpireTime = previousSecretExpireTime
+        self.etag = etag
     }
 }
 
@@ -6796,6 +6800,50 @@ public struct CreateApiKeyRequest: GeneratedMessage {
     }
 }
 
+/// The request of UpdateApiKey.
+public struct UpdateApiKeyRequest: GeneratedMessage {
+    /// The key's id.
+    public var id: String = ""
+    /// What the key is for; it cannot be empty.
+    public var displayName: String = ""
+    /// What the key may do, instead of what it may do now. None that the caller does not hold; not none at all.
+    public var permissions: [String] = []
+    /// When the key ends, at most ten years from now; with the mask and absent: it does not.
+    public var expireTime: Timestamp? = nil
+    /// The sites on which the permissions hold; with the mask and empty: on the whole tenant.
+    public var siteIDs: [String] = []
+    /// The etag of the key as it was read; when it has changed since, the call is refused with ABORTED. Empty: not checked.
+    public var etag: String = ""
+    /// The fields to set: display_name, permissions, expire_time, site_ids. Absent: those that are not empty. "*": all of them.
+    public var updateMask: FieldMask? = nil
+    /// Makes the call safe to repeat: see the conventions above.
+    public var requestID: String = ""
+
+    /// A message with every field at its default.
+    public init() {}
+
+    /// A message of the given fields.
+    public init(
+        id: String = "",
+        displayName: String = "",
+        permissions: [String] = [],
+        expireTime: Timestamp? = nil,
+        siteIDs: [String] = [],
+        etag: String = "",
+        updateMask: FieldMask? = nil,
+        requestID: String = ""
+    ) {
+        self.id = id
+        self.displayName = displayName
+        self.permissions = permissions
+        self.expireTime = expireTime
+        self.siteIDs = siteIDs
+        self.etag = etag
+        self.updateMask = updateMask
+        self.requestID = requestID
+    }
+}
+
 /// The request of RotateApiKey.
 public struct RotateApiKeyRequest: GeneratedMessage {
     /// The key's id.
@@ -7127,6 +7175,7 @@ extension ApiKey {
         self.siteIDs = CReading.texts(c.pointee.n_site_ids, c.pointee.site_ids)
         self.lastUseTime = CReading.message(c.pointee.last_use_time)
         self.previousSecretExpireTime = CReading.message(c.pointee.previous_secret_expire_time)
+        self.etag = CReading.text(c.pointee.etag)
     }
 
     public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
@@ -7143,6 +7192,7 @@ extension ApiKey {
         (c.pointee.n_site_ids, c.pointee.site_ids) = arena.texts(siteIDs)
         c.pointee.last_use_time = arena.message(lastUseTime)
         c.pointee.previous_secret_expire_time = arena.message(previousSecretExpireTime)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
     }
 }
 
@@ -8214,6 +8264,50 @@ extension CreateApiKeyRequest: ValidatedMessage {
         check.message("expire_time", expireTime)
         check.count("site_ids", siteIDs.count, maximum: 100)
         check.texts("site_ids", siteIDs, format: .uuid)
+        check.text("request_id", requestID, format: .requestID)
+    }
+}
+
+extension UpdateApiKeyRequest {
+    public static var fullName: String { "trellis.tenancy.v1.UpdateApiKeyRequest" }
+
+    public static var descriptor: UnsafeRawPointer { trellis__tenancy__v1__update_api_key_request__descriptor_address() }
+
+    public init(c raw: UnsafeRawPointer) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateApiKeyRequest.self)
+        self.id = CReading.text(c.pointee.id)
+        self.displayName = CReading.text(c.pointee.display_name)
+        self.permissions = CReading.texts(c.pointee.n_permissions, c.pointee.permissions)
+        self.expireTime = CReading.message(c.pointee.expire_time)
+        self.siteIDs = CReading.texts(c.pointee.n_site_ids, c.pointee.site_ids)
+        self.etag = CReading.text(c.pointee.etag)
+        self.updateMask = CReading.message(c.pointee.update_mask)
+        self.requestID = CReading.text(c.pointee.request_id)
+    }
+
+    public func fill(_ raw: UnsafeMutableRawPointer, _ arena: Arena) {
+        let c = raw.assumingMemoryBound(to: Trellis__Tenancy__V1__UpdateApiKeyRequest.self)
+        if !id.isEmpty { c.pointee.id = arena.text(id) }
+        if !displayName.isEmpty { c.pointee.display_name = arena.text(displayName) }
+        (c.pointee.n_permissions, c.pointee.permissions) = arena.texts(permissions)
+        c.pointee.expire_time = arena.message(expireTime)
+        (c.pointee.n_site_ids, c.pointee.site_ids) = arena.texts(siteIDs)
+        if !etag.isEmpty { c.pointee.etag = arena.text(etag) }
+        c.pointee.update_mask = arena.message(updateMask)
+        if !requestID.isEmpty { c.pointee.request_id = arena.text(requestID) }
+    }
+}
+
+extension UpdateApiKeyRequest: ValidatedMessage {
+    public func validate(_ check: inout FieldChecker) {
+        check.text("id", id, required: true, format: .uuid)
+        check.text("display_name", displayName, maximum: 100)
+        check.count("permissions", permissions.count, maximum: 100)
+        check.texts("permissions", permissions, maximum: 128)
+        check.message("expire_time", expireTime)
+        check.count("site_ids", siteIDs.count, maximum: 100)
+        check.texts("site_ids", siteIDs, format: .uuid)
+        check.text("etag", etag, maximum: 64)
         check.text("request_id", requestID, format: .requestID)
     }
 }

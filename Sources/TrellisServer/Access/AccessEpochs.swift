@@ -207,22 +207,28 @@ final class AccessEpochs: @unchecked Sendable {
     /// Waits until no server acts any more on what was true before changes that are committed: tenants, each with its epoch.
     /// At most ``lease`` and ``margin``. From any loop.
     func settle(_ access: [UUID: Int64]) async {
-        await loop.run { [self] in await wait(for: access.map { "\($0.key) \($0.value)" }) }
+        await loop.run { [self] in await wait(for: Self.changes(access)) }
     }
 
-    /// Waits for what an earlier call has changed in a tenant: the servers are notified again. From any loop.
-    func settleAgain(_ tenant: UUID, _ settings: SessionSettings) async {
+    /// Waits for what an earlier call has changed in tenants: the servers are notified again. From any loop.
+    ///
+    /// - Returns: the epoch of each; nothing when the database did not say.
+    func settleAgain(_ tenants: [UUID]) async -> [UUID: Int64] {
         await loop.run { [self] in
             do {
-                let announced = try await database.run(AccessEpochAnnounce(tenantID: tenant), settings)
-                // Without an epoch nothing has ever changed.
-                if let epoch = announced?.epoch { await wait(for: ["\(tenant) \(epoch)"]) }
+                let announced = try await database.run(AccessEpochAnnounce(tenants: tenants), Scope.platformSettings)
+                let access = Dictionary(uniqueKeysWithValues: announced.map { ($0.tenantID, $0.epoch) })
+                await wait(for: Self.changes(access))
+                return access
             } catch {
-                log.warning("a change of access could not be notified again", metadata: ["error": "\(error)"])
+                log.warning("changes of access could not be notified again", metadata: ["error": "\(error)"])
                 await sleepLease(from: loop.now)
+                return [:]
             }
         }
     }
+
+    private static func changes(_ access: [UUID: Int64]) -> [Change] { access.map { "\($0.key) \($0.value)" } }
 
     private func wait(for changes: [Change]) async {
         let begin = loop.now

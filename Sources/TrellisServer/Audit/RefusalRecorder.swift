@@ -17,9 +17,9 @@ final class RefusalRecorder: @unchecked Sendable {
     /// an event of its own.
     func note(_ reply: ErrorReply, _ context: ServerContext, _ policy: RoutePolicy?) {
         guard reply.isRefusal, let policy, context.admittedCall?.refusal == nil else { return }
-        let scope = context.admittedCall?.scope
-        var (tenant, namedKey) = (scope?.tenant, UUID?.none)
-        if scope == nil {
+        let (scope, refused) = (context.admittedCall?.scope, context.refusedCaller)
+        var (tenant, namedKey) = (scope?.tenant ?? refused?.tenant, UUID?.none)
+        if tenant == nil {
             let named = context.metadata["authorization"].flatMap(Self.credential)
             guard let named, case .tenant(let owner) = named.owner else { return }
             (tenant, namedKey) = (owner, named.key)
@@ -28,7 +28,7 @@ final class RefusalRecorder: @unchecked Sendable {
         gathering.add(
             Refusal(
                 tenant: tenant,
-                actor: scope?.actor,
+                actor: scope?.actor ?? refused?.actor,
                 namedKey: namedKey,
                 method: policy.method,
                 outcome: reply.code.name,

@@ -143,6 +143,11 @@ public protocol TenancyService: Sendable {
     /// FAILED_PRECONDITION with API_KEY_REVOKED, one whose time is over with API_KEY_EXPIRED.
     func rotateApiKey(_ request: RotateApiKeyRequest, _ context: ServerContext) async throws -> ApiKey
 
+    /// Changes what an API key is for, what it may do and where, and when it ends; its secret stays. The caller must hold what the
+    /// key holds and what it is to hold. When this is answered, no server lets the key do any more what it may not do now. A key
+    /// that was revoked is FAILED_PRECONDITION with API_KEY_REVOKED, one whose time is over with API_KEY_EXPIRED.
+    func updateApiKey(_ request: UpdateApiKeyRequest, _ context: ServerContext) async throws -> ApiKey
+
     /// Revokes an API key. When this is answered, no server lets the key in any more; a call that is given up before may have
     /// revoked it all the same. Revoking a key that has been revoked changes nothing.
     func revokeApiKey(_ request: RevokeApiKeyRequest, _ context: ServerContext) async throws -> ApiKey
@@ -357,6 +362,13 @@ extension TenancyService {
     /// FAILED_PRECONDITION with API_KEY_REVOKED, one whose time is over with API_KEY_EXPIRED.
     public func rotateApiKey(_ request: RotateApiKeyRequest, _ context: ServerContext) async throws -> ApiKey {
         throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/RotateApiKey is not implemented by this server")
+    }
+
+    /// Changes what an API key is for, what it may do and where, and when it ends; its secret stays. The caller must hold what the
+    /// key holds and what it is to hold. When this is answered, no server lets the key do any more what it may not do now. A key
+    /// that was revoked is FAILED_PRECONDITION with API_KEY_REVOKED, one whose time is over with API_KEY_EXPIRED.
+    public func updateApiKey(_ request: UpdateApiKeyRequest, _ context: ServerContext) async throws -> ApiKey {
+        throw RPCError(.unimplemented, "trellis.tenancy.v1.TenancyService/UpdateApiKey is not implemented by this server")
     }
 
     /// Revokes an API key. When this is answered, no server lets the key in any more; a call that is given up before may have
@@ -709,6 +721,15 @@ extension Router {
                 administrative: true, category: .authentication)
         ) { (request: RotateApiKeyRequest, context) in
             try await service.rotateApiKey(request, context)
+        }
+        unary(
+            "/trellis.tenancy.v1.TenancyService/UpdateApiKey",
+            MethodPolicy(
+                permission: "tenancy.api_keys.write", scope: .tenant, effect: .write,
+                idempotent: false, audited: true,
+                administrative: true, category: .authentication)
+        ) { (request: UpdateApiKeyRequest, context) in
+            try await service.updateApiKey(request, context)
         }
         unary(
             "/trellis.tenancy.v1.TenancyService/RevokeApiKey",

@@ -117,6 +117,11 @@ struct TenancyHandlers: TenancyService {
         try await context.write(request) { work in try await ApiKeys.rotate(request, work) }
     }
 
+    func updateApiKey(_ request: UpdateApiKeyRequest, _ context: ServerContext) async throws -> ApiKey {
+        let catalogue = context.call.services.catalogue
+        return try await context.write(request) { work in try await ApiKeys.update(request, work, catalogue) }
+    }
+
     func revokeApiKey(_ request: RevokeApiKeyRequest, _ context: ServerContext) async throws -> ApiKey {
         try await context.write(request) { work in try await ApiKeys.revoke(request, work) }
     }

@@ -36,7 +36,12 @@ struct Authentication: ServerInterceptor {
             let address = IPAddress(peer: context.peer)
             guard !services.doorkeeper.refuses(address, of: tenant) else { throw notAllowed(address, context) }
         }
-        try admit(try await services.doorkeeper.admit(evidence, isUrgent: token != nil), policy, context)
+        do {
+            try admit(try await services.doorkeeper.admit(evidence, isUrgent: token != nil), policy, context)
+        } catch let refused as RefusedCaller {
+            context.refusedCaller = refused
+            throw DomainError.unauthenticated(refused.problem)
+        }
     }
 
     private func known(_ context: ServerContext) -> Caller? {

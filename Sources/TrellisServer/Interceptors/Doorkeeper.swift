@@ -113,7 +113,7 @@ final class Doorkeeper: @unchecked Sendable {
     ///
     /// - Parameter isUrgent: whether nothing will do that was asked before now.
     ///
-    /// Throws ``DomainError/unauthenticated(_:)`` or `PostgresError`.
+    /// Throws ``DomainError/unauthenticated(_:)``, ``RefusedCaller`` for who was let in before, or `PostgresError`.
     func admit(_ evidence: Evidence, isUrgent: Bool) async throws -> Caller {
         loop.assertOnLoop()
         if news.isThere { takeNews() }

@@ -56,7 +56,7 @@ enum Evidence: Sendable {
     /// What it is refused with.
     var refusal: DomainError.CredentialProblem { isCertificate ? .unknownCertificate : .refused }
 
-    /// Looks up whom it stands for. On the database's loop.
+    /// Looks up whom it stands for; throws ``RefusedCaller`` for who is let in no more. On the database's loop.
     func look(
         in database: Database,
         _ accessTokens: AccessTokens,
@@ -66,7 +66,7 @@ enum Evidence: Sendable {
         case .key(_, let credential):
             return try await Admission.admit(credential, database, catalogue)
         case .accessToken(_, let token):
-            guard let session = try await accessTokens.admit(token, catalogue) else { return nil }
+            let session = try await accessTokens.admit(token, catalogue)
             return Admission.Admitted(
                 scope: session.scope,
                 expires: session.expires,

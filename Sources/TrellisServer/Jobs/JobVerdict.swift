@@ -23,9 +23,14 @@ enum JobVerdict: Sendable {
     /// It is another server's.
     case lost
 
-    init(_ running: RunningJob, _ handler: JobHandler, isFinished: Bool, _ outcome: Result<[UInt8]?, any Error>) {
-        if isFinished {
-            self = .finished
+    init(
+        _ running: RunningJob,
+        _ handler: JobHandler,
+        _ finished: JobContext.Finished?,
+        _ outcome: Result<[UInt8]?, any Error>
+    ) {
+        if let finished {
+            self = finished.access.isEmpty ? .finished : .succeeded(finished.response)
             return
         }
         switch (outcome, running.ending) {

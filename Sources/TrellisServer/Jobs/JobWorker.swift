@@ -57,6 +57,8 @@ final class JobWorker: @unchecked Sendable {
     private var drain: Nap?
     /// Whether the queue is to be looked at at once.
     private var isWoken = false
+    /// Of each kind: whose job was taken last, after whom it is the next one's turn.
+    private var lastHolders: [String: UUID] = [:]
     /// Whether the last look took all that there was room for.
     private var wasFull = false
     private var isStopping = false
@@ -163,6 +165,7 @@ final class JobWorker: @unchecked Sendable {
             JobClaim(
                 kinds: wanted.map(\.kind),
                 counts: wanted.map { Int64($0.count) },
+                afterHolders: wanted.map { lastHolders[$0.kind] ?? .zero },
                 count: Int64(free),
                 workerID: id,
                 leaseMilliseconds: Int64(limits.lease / .milliseconds(1))
@@ -171,7 +174,12 @@ final class JobWorker: @unchecked Sendable {
         )
         let taken = Dictionary(grouping: claimed, by: \.kind).mapValues(\.count)
         wasFull = claimed.count == free || wanted.contains { taken[$0.kind] == $0.count } || wanted.count < kinds.count
-        for job in claimed { start(job, validUntil: asked + limits.lease.nanoseconds) }
+        for job in claimed.sorted(by: { $0.turn < $1.turn }) {
+            lastHolders[job.kind] = job.tenantID
+            start(job, validUntil: asked + limits.lease.nanoseconds)
+        }
+        // Each holder's share may be less than there was room for.
+        if !claimed.isEmpty, claimed.count < free { isWoken = true }
     }
 
     private func start(_ job: ClaimedJob, validUntil: UInt64) {
@@ -189,11 +197,21 @@ final class JobWorker: @unchecked Sendable {
         let job = entry.job
         let context = JobContext(
             id: job.jobID,
+            kind: job.kind,
             tenant: job.tenantID,
             attempt: job.attempts,
             database: part.database,
-            keyring: part.keyring
+            keyring: part.keyring,
+            settle: { await part.epochs.settle($0) }
         )
+        if let response = job.response {
+            // It has taken effect, and whoever had it was lost before all servers knew.
+            part.loop.startTask {
+                _ = await part.epochs.settleAgain([job.tenantID])
+                await self.settle(entry, handler, .succeeded(response), on: part)
+            }
+            return
+        }
         let outcome: Result<[UInt8]?, any Error>
         do {
             if job.isCancelled {
@@ -208,9 +226,13 @@ final class JobWorker: @unchecked Sendable {
         } catch {
             outcome = .failure(error)
         }
-        let verdict = JobVerdict(entry, handler, isFinished: context.finished != nil, outcome)
+        let finished = context.finished
+        let verdict = JobVerdict(entry, handler, finished, outcome)
         // A task of its own, because this one may be cancelled.
-        part.loop.startTask { await self.settle(entry, handler, verdict, on: part) }
+        part.loop.startTask {
+            if let access = finished?.access, !access.isEmpty { await part.epochs.settle(access) }
+            await self.settle(entry, handler, verdict, on: part)
+        }
     }
 
     private func settle(

@@ -45,8 +45,8 @@ enum ServerJobs {
                 try context.checkCancellation()
                 _ = try await TenantSweep.sweep(tenant, database)
             }
-            try await TenantSweep.removeSites(database)
-            _ = try await EndUsers.purge(database)
+            try await TenantSweep.removeSites(context)
+            try await EndUsers.purge(context)
             _ = try await Exports.purge(database)
         }
         let fifty = ScheduleTiming.cron(CronExpression(literal: "50 * * * *"))

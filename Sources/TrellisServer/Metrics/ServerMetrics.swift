@@ -16,6 +16,8 @@ struct ServerMetrics: Sendable {
     let calls: [CallMetrics.MethodCounts]
     /// The calls of all loops that were more than a plan lets through.
     let rateRefusals: [RateLimit.Label: Int]
+    /// The batches that all loops have sent to PostgreSQL.
+    let batches: Int
     /// What is done in the background; nil while that has not begun.
     let jobs: JobMetrics?
     /// When the server started, in seconds since the Unix epoch.
@@ -43,6 +45,7 @@ struct ServerMetrics: Sendable {
         writeRates(&out)
         if let security = counts.security { writeSecurity(security, &out) }
         writeCalls(&out)
+        writeBatches(&out)
         jobs?.write(&out)
         writeProcess(&out)
         return out.text
@@ -86,6 +89,15 @@ struct ServerMetrics: Sendable {
                 )
             }
         }
+    }
+
+    private func writeBatches(_ out: inout PrometheusText) {
+        out.begin(
+            "trellis_postgres_batches_total",
+            "counter",
+            "Batches of statements that were sent to PostgreSQL, but for those of longer transactions."
+        )
+        out.sample("trellis_postgres_batches_total", batches)
     }
 
     private func writeCalls(_ out: inout PrometheusText) {

@@ -332,6 +332,16 @@ public struct TenancyClient: Sendable {
             "/trellis.tenancy.v1.TenancyService/RotateApiKey", request, isIdempotent: !request.requestID.isEmpty, options: options)
     }
 
+    /// Changes what an API key is for, what it may do and where, and when it ends; its secret stays. The caller must hold what the
+    /// key holds and what it is to hold. When this is answered, no server lets the key do any more what it may not do now. A key
+    /// that was revoked is FAILED_PRECONDITION with API_KEY_REVOKED, one whose time is over with API_KEY_EXPIRED.
+    public func updateApiKey(
+        _ request: UpdateApiKeyRequest, options: TrellisConnection.Options? = nil
+    ) async throws(TrellisError) -> ApiKey {
+        try await connection.unary(
+            "/trellis.tenancy.v1.TenancyService/UpdateApiKey", request, isIdempotent: !request.requestID.isEmpty, options: options)
+    }
+
     /// Revokes an API key. When this is answered, no server lets the key in any more; a call that is given up before may have
     /// revoked it all the same. Revoking a key that has been revoked changes nothing.
     public func revokeApiKey(

@@ -4,15 +4,6 @@
 package import Postgres
 package import Primitives
 
-/// A row of `RoleEnter`.
-package struct RoleEnterRow: Sendable, Equatable {
-    package var roleName: String
-
-    package init(roleName: String) {
-        self.roleName = roleName
-    }
-}
-
 /// A row of `PersonByEmail`.
 package struct PersonRow: Sendable, Equatable {
     package var personID: UUID
@@ -87,31 +78,6 @@ package struct PersonsAloneRow: Sendable, Equatable {
 
     package init(personID: UUID) {
         self.personID = personID
-    }
-}
-
-/// A part of a transaction that runs as another role: trellis_platform, or trellis_server again.
-package struct RoleEnter: Statement {
-    package static let name = "RoleEnter"
-
-    package static let sql = """
-        SELECT set_config('role', $1::text, true) AS role_name
-        """
-
-    package var roleName: String
-
-    package init(
-        roleName: String
-    ) {
-        self.roleName = roleName
-    }
-
-    package func bind(_ parameters: inout Parameters) {
-        parameters.add(roleName)
-    }
-
-    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> RoleEnterRow? {
-        try result.first(readRoleEnterRow)
     }
 }
 
@@ -604,11 +570,6 @@ package struct PersonsAlone: Statement {
     package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [PersonsAloneRow] {
         try result.rows(readPersonsAloneRow)
     }
-}
-
-private func readRoleEnterRow(_ row: Row) throws(PostgresError) -> RoleEnterRow {
-    RoleEnterRow(
-        roleName: try row.text(0))
 }
 
 private func readPersonRow(_ row: Row) throws(PostgresError) -> PersonRow {

@@ -47,6 +47,19 @@ package struct SessionCredentialRow: Sendable, Equatable {
 /// A row of `SessionsRevokeOfPerson`.
 package struct SessionsRevokeOfPersonRow: Sendable, Equatable {
     package var tenantID: UUID
+    package var sessionID: UUID
+    package var userID: UUID
+
+    package init(tenantID: UUID, sessionID: UUID, userID: UUID) {
+        self.tenantID = tenantID
+        self.sessionID = sessionID
+        self.userID = userID
+    }
+}
+
+/// A row of `PersonTenants`.
+package struct PersonTenantsRow: Sendable, Equatable {
+    package var tenantID: UUID
 
     package init(tenantID: UUID) {
         self.tenantID = tenantID
@@ -304,7 +317,7 @@ package struct SessionsRevokeOfPerson: Statement {
         FROM trellis.membership
         WHERE membership.person_id = $1 AND session.tenant_id = member_of AND session.user_id = membership.user_id
             AND session.person_id = membership.person_id AND session_id <> $2 AND revoke_time IS NULL AND expire_time > now()
-        RETURNING session.tenant_id
+        RETURNING session.tenant_id, session_id, session.user_id
         """
 
     package var personID: UUID
@@ -324,6 +337,35 @@ package struct SessionsRevokeOfPerson: Statement {
 
     package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [SessionsRevokeOfPersonRow] {
         try result.rows(readSessionsRevokeOfPersonRow)
+    }
+}
+
+/// The tenants in which a person has users.
+package struct PersonTenants: Statement {
+    package static let name = "PersonTenants"
+
+    package static let sql = """
+        SELECT member_of AS tenant_id
+        FROM trellis.membership
+        WHERE person_id = $1
+        """
+
+    package static let isReadOnly = true
+
+    package var personID: UUID
+
+    package init(
+        personID: UUID
+    ) {
+        self.personID = personID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(personID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [PersonTenantsRow] {
+        try result.rows(readPersonTenantsRow)
     }
 }
 
@@ -530,6 +572,13 @@ private func readSessionCredentialRow(_ row: Row) throws(PostgresError) -> Sessi
 
 private func readSessionsRevokeOfPersonRow(_ row: Row) throws(PostgresError) -> SessionsRevokeOfPersonRow {
     SessionsRevokeOfPersonRow(
+        tenantID: try row.uuid(0),
+        sessionID: try row.uuid(1),
+        userID: try row.uuid(2))
+}
+
+private func readPersonTenantsRow(_ row: Row) throws(PostgresError) -> PersonTenantsRow {
+    PersonTenantsRow(
         tenantID: try row.uuid(0))
 }
 

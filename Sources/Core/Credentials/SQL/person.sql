@@ -1,9 +1,5 @@
 -- People who sign in, and which tenants they are users of; only the platform's role sees them.
 
--- A part of a transaction that runs as another role: trellis_platform, or trellis_server again.
--- name: RoleEnter :one
-SELECT set_config('role', @role_name::text, true) AS role_name;
-
 -- name: PersonByEmail :one PersonRow
 SELECT person_id, email_index, personal, password_hash, (
     SELECT sealed_key FROM trellis.subject_key

@@ -64,7 +64,13 @@ SET revoke_time = now()
 FROM trellis.membership
 WHERE membership.person_id = @person_id AND session.tenant_id = member_of AND session.user_id = membership.user_id
     AND session.person_id = membership.person_id AND session_id <> @kept AND revoke_time IS NULL AND expire_time > now()
-RETURNING session.tenant_id;
+RETURNING session.tenant_id, session_id, session.user_id;
+
+-- The tenants in which a person has users.
+-- name: PersonTenants :many
+SELECT member_of AS tenant_id
+FROM trellis.membership
+WHERE person_id = @person_id;
 
 -- name: SessionTouch :exec
 UPDATE trellis.session

@@ -8,10 +8,12 @@ package import Primitives
 package struct IdempotencyGetRow: Sendable, Equatable {
     package var requestHash: [UInt8]
     package var response: [UInt8]?
+    package var accessTenants: [UUID]
 
-    package init(requestHash: [UInt8], response: [UInt8]? = nil) {
+    package init(requestHash: [UInt8], response: [UInt8]? = nil, accessTenants: [UUID]) {
         self.requestHash = requestHash
         self.response = response
+        self.accessTenants = accessTenants
     }
 }
 
@@ -59,7 +61,7 @@ package struct IdempotencyGet: Statement {
     package static let name = "IdempotencyGet"
 
     package static let sql = """
-        SELECT request_hash, response
+        SELECT request_hash, response, access_tenants
         FROM trellis.idempotency
         WHERE tenant_id = $1 AND principal_id = $2 AND method = $3 AND request_key = $4
         """
@@ -98,22 +100,24 @@ package struct IdempotencyComplete: Statement {
 
     package static let sql = """
         UPDATE trellis.idempotency
-        SET response = $1, subjects = $2
-        WHERE tenant_id = $3 AND principal_id = $4 AND method = $5 AND request_key = $6
+        SET response = $1, subjects = $2, access_tenants = $3
+        WHERE tenant_id = $4 AND principal_id = $5 AND method = $6 AND request_key = $7
         """
 
     package var response: [UInt8]
     package var subjects: [UUID]
+    package var accessTenants: [UUID]
     package var tenantID: UUID
     package var principalID: UUID
     package var method: String
     package var requestKey: [UInt8]
 
     package init(
-        response: [UInt8], subjects: [UUID], tenantID: UUID, principalID: UUID, method: String, requestKey: [UInt8]
+        response: [UInt8], subjects: [UUID], accessTenants: [UUID], tenantID: UUID, principalID: UUID, method: String, requestKey: [UInt8]
     ) {
         self.response = response
         self.subjects = subjects
+        self.accessTenants = accessTenants
         self.tenantID = tenantID
         self.principalID = principalID
         self.method = method
@@ -123,6 +127,7 @@ package struct IdempotencyComplete: Statement {
     package func bind(_ parameters: inout Parameters) {
         parameters.add(response)
         parameters.add(subjects)
+        parameters.add(accessTenants)
         parameters.add(tenantID)
         parameters.add(principalID)
         parameters.add(method)
@@ -185,5 +190,6 @@ package struct IdempotencyErase: Statement {
 private func readIdempotencyGetRow(_ row: Row) throws(PostgresError) -> IdempotencyGetRow {
     IdempotencyGetRow(
         requestHash: try row.bytes(0),
-        response: try row.optionalBytes(1))
+        response: try row.optionalBytes(1),
+        accessTenants: try row.uuids(2))
 }

@@ -198,6 +198,42 @@ package struct JobReport: Statement {
     }
 }
 
+/// What a job has led to that is not to be seen as ended yet.
+package struct JobStore: Statement {
+    package static let name = "JobStore"
+
+    package static let sql = """
+        UPDATE trellis.job
+        SET response = $1, update_time = clock_timestamp()
+        WHERE tenant_id = $2 AND job_id = $3 AND attempts = $4 AND state = 2
+        """
+
+    package var response: [UInt8]
+    package var tenantID: UUID
+    package var jobID: UUID
+    package var attempt: Int32
+
+    package init(
+        response: [UInt8], tenantID: UUID, jobID: UUID, attempt: Int32
+    ) {
+        self.response = response
+        self.tenantID = tenantID
+        self.jobID = jobID
+        self.attempt = attempt
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(response)
+        parameters.add(tenantID)
+        parameters.add(jobID)
+        parameters.add(attempt)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
+        result.rowsAffected
+    }
+}
+
 /// Ends a job: state 3 succeeded, 4 failed, 5 cancelled.
 package struct JobFinish: Statement {
     package static let name = "JobFinish"

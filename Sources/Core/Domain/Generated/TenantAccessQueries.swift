@@ -73,10 +73,12 @@ package struct AccessEpochGetRow: Sendable, Equatable {
 
 /// A row of `AccessEpochAnnounce`.
 package struct AccessEpochAnnounceRow: Sendable, Equatable {
+    package var tenantID: UUID
     package var epoch: Int64
     package var notified: String
 
-    package init(epoch: Int64, notified: String) {
+    package init(tenantID: UUID, epoch: Int64, notified: String) {
+        self.tenantID = tenantID
         self.epoch = epoch
         self.notified = notified
     }
@@ -97,6 +99,15 @@ package struct AccessListenersRow: Sendable, Equatable {
 
     package init(process: Int32) {
         self.process = process
+    }
+}
+
+/// A row of `RoleEnter`.
+package struct RoleEnterRow: Sendable, Equatable {
+    package var roleName: String
+
+    package init(roleName: String) {
+        self.roleName = roleName
     }
 }
 
@@ -207,6 +218,39 @@ package struct TenantAdmission: Statement {
     }
 }
 
+/// The same of whoever bears one of these names of certificates, as the platform's role.
+package struct CertificateAdmission: Statement {
+    package static let name = "CertificateAdmission"
+
+    package static let sql = """
+        SELECT tenant.state, rate_class, tenant_per_second, tenant_burst, credential_per_second, credential_burst
+        FROM trellis.certificate_name
+        JOIN trellis.service_principal ON service_principal.tenant_id = holder
+            AND service_principal.service_principal_id = certificate_name.service_principal_id
+        JOIN trellis.tenant ON tenant.tenant_id = holder
+        JOIN trellis.plan_rate USING (plan)
+        WHERE certificate_name.certificate = ANY ($1::text[]) AND revoke_time IS NULL
+        """
+
+    package static let isReadOnly = true
+
+    package var certificates: [String]
+
+    package init(
+        certificates: [String]
+    ) {
+        self.certificates = certificates
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(certificates)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [TenantAdmissionRow] {
+        try result.rows(readTenantAdmissionRow)
+    }
+}
+
 /// Whoever changes who may do what counts it here, and tells all servers when it commits. The zero tenant's epoch is the
 /// platform's.
 package struct AccessEpochBump: Statement {
@@ -293,31 +337,30 @@ package struct AccessEpochGet: Statement {
     }
 }
 
-/// The same notification again, for whoever cannot know how many servers have heard the first; no row when nothing has ever
-/// changed.
+/// The same notifications again, for whoever cannot know how many servers have heard the first.
 package struct AccessEpochAnnounce: Statement {
     package static let name = "AccessEpochAnnounce"
 
     package static let sql = """
-        SELECT epoch, pg_notify('trellis_access', tenant_id::text || ' ' || epoch)::text AS notified
+        SELECT tenant_id, epoch, pg_notify('trellis_access', tenant_id::text || ' ' || epoch)::text AS notified
         FROM trellis.access_epoch
-        WHERE tenant_id = $1
+        WHERE tenant_id = ANY ($1::uuid[])
         """
 
-    package var tenantID: UUID
+    package var tenants: [UUID]
 
     package init(
-        tenantID: UUID
+        tenants: [UUID]
     ) {
-        self.tenantID = tenantID
+        self.tenants = tenants
     }
 
     package func bind(_ parameters: inout Parameters) {
-        parameters.add(tenantID)
+        parameters.add(tenants)
     }
 
-    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> AccessEpochAnnounceRow? {
-        try result.first(readAccessEpochAnnounceRow)
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [AccessEpochAnnounceRow] {
+        try result.rows(readAccessEpochAnnounceRow)
     }
 }
 
@@ -378,6 +421,31 @@ package struct AccessListeners: Statement {
     }
 }
 
+/// A part of a transaction that runs as another role: trellis_platform, or trellis_server again.
+package struct RoleEnter: Statement {
+    package static let name = "RoleEnter"
+
+    package static let sql = """
+        SELECT set_config('role', $1::text, true) AS role_name
+        """
+
+    package var roleName: String
+
+    package init(
+        roleName: String
+    ) {
+        self.roleName = roleName
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(roleName)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> RoleEnterRow? {
+        try result.first(readRoleEnterRow)
+    }
+}
+
 private func readUserGrant(_ row: Row) throws(PostgresError) -> UserGrant {
     UserGrant(
         role: try row.text(0),
@@ -416,8 +484,9 @@ private func readAccessEpochGetRow(_ row: Row) throws(PostgresError) -> AccessEp
 
 private func readAccessEpochAnnounceRow(_ row: Row) throws(PostgresError) -> AccessEpochAnnounceRow {
     AccessEpochAnnounceRow(
-        epoch: try row.int64(0),
-        notified: try row.text(1))
+        tenantID: try row.uuid(0),
+        epoch: try row.int64(1),
+        notified: try row.text(2))
 }
 
 private func readAccessNotifyRow(_ row: Row) throws(PostgresError) -> AccessNotifyRow {
@@ -428,4 +497,9 @@ private func readAccessNotifyRow(_ row: Row) throws(PostgresError) -> AccessNoti
 private func readAccessListenersRow(_ row: Row) throws(PostgresError) -> AccessListenersRow {
     AccessListenersRow(
         process: try row.int32(0))
+}
+
+private func readRoleEnterRow(_ row: Row) throws(PostgresError) -> RoleEnterRow {
+    RoleEnterRow(
+        roleName: try row.text(0))
 }

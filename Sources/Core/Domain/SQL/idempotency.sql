@@ -7,13 +7,13 @@ VALUES (@tenant_id, @principal_id, @method, @request_key, @request_hash)
 ON CONFLICT DO NOTHING;
 
 -- name: IdempotencyGet :one
-SELECT request_hash, response
+SELECT request_hash, response, access_tenants
 FROM trellis.idempotency
 WHERE tenant_id = @tenant_id AND principal_id = @principal_id AND method = @method AND request_key = @request_key;
 
 -- name: IdempotencyComplete :exec
 UPDATE trellis.idempotency
-SET response = @response, subjects = @subjects
+SET response = @response, subjects = @subjects, access_tenants = @access_tenants
 WHERE tenant_id = @tenant_id AND principal_id = @principal_id AND method = @method AND request_key = @request_key;
 
 -- Of all tenants, as the platform's role.

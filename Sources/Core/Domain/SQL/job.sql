@@ -27,6 +27,12 @@ UPDATE trellis.job
 SET progress_done = @done, progress_total = @total, progress_message = @message, update_time = clock_timestamp()
 WHERE tenant_id = @tenant_id AND job_id = @job_id AND attempts = @attempt AND state = 2;
 
+-- What a job has led to that is not to be seen as ended yet.
+-- name: JobStore :exec
+UPDATE trellis.job
+SET response = @response, update_time = clock_timestamp()
+WHERE tenant_id = @tenant_id AND job_id = @job_id AND attempts = @attempt AND state = 2;
+
 -- Ends a job: state 3 succeeded, 4 failed, 5 cancelled.
 -- name: JobFinish :exec
 UPDATE trellis.job

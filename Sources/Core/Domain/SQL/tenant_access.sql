@@ -34,6 +34,16 @@ SELECT state, rate_class, tenant_per_second, tenant_burst, credential_per_second
 FROM trellis.tenant JOIN trellis.plan_rate USING (plan)
 WHERE tenant_id = @tenant_id;
 
+-- The same of whoever bears one of these names of certificates, as the platform's role.
+-- name: CertificateAdmission :many TenantAdmissionRow
+SELECT tenant.state, rate_class, tenant_per_second, tenant_burst, credential_per_second, credential_burst
+FROM trellis.certificate_name
+JOIN trellis.service_principal ON service_principal.tenant_id = holder
+    AND service_principal.service_principal_id = certificate_name.service_principal_id
+JOIN trellis.tenant ON tenant.tenant_id = holder
+JOIN trellis.plan_rate USING (plan)
+WHERE certificate_name.certificate = ANY (@certificates::text[]) AND revoke_time IS NULL;
+
 -- Whoever changes who may do what counts it here, and tells all servers when it commits. The zero tenant's epoch is the
 -- platform's.
 -- name: AccessEpochBump :one
@@ -54,12 +64,11 @@ SELECT epoch
 FROM trellis.access_epoch
 WHERE tenant_id = @tenant_id;
 
--- The same notification again, for whoever cannot know how many servers have heard the first; no row when nothing has ever
--- changed.
--- name: AccessEpochAnnounce :one
-SELECT epoch, pg_notify('trellis_access', tenant_id::text || ' ' || epoch)::text AS notified
+-- The same notifications again, for whoever cannot know how many servers have heard the first.
+-- name: AccessEpochAnnounce :many
+SELECT tenant_id, epoch, pg_notify('trellis_access', tenant_id::text || ' ' || epoch)::text AS notified
 FROM trellis.access_epoch
-WHERE tenant_id = @tenant_id;
+WHERE tenant_id = ANY (@tenants::uuid[]);
 
 -- name: AccessNotify :one
 SELECT pg_notify(@channel, @payload)::text AS notified;
@@ -70,3 +79,7 @@ SELECT pid AS process
 FROM pg_stat_activity
 -- not null: process
 WHERE datname = current_database() AND application_name = @application_name;
+
+-- A part of a transaction that runs as another role: trellis_platform, or trellis_server again.
+-- name: RoleEnter :one
+SELECT set_config('role', @role_name::text, true) AS role_name;

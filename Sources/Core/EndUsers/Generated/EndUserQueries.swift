@@ -57,6 +57,17 @@ package struct EndUserAliasesRow: Sendable, Equatable {
     }
 }
 
+/// A row of `EndUserPurge`.
+package struct EndUserPurgeRow: Sendable, Equatable {
+    package var tenantID: UUID
+    package var endUserID: UUID
+
+    package init(tenantID: UUID, endUserID: UUID) {
+        self.tenantID = tenantID
+        self.endUserID = endUserID
+    }
+}
+
 /// `EndUserInsert` of end_user.sql.
 package struct EndUserInsert: Statement {
     package static let name = "EndUserInsert"
@@ -640,6 +651,7 @@ package struct EndUserPurge: Statement {
         )
         DELETE FROM trellis.end_user USING everybody
         WHERE end_user.tenant_id = everybody.tenant_id AND end_user.end_user_id = everybody.end_user_id
+        RETURNING end_user.tenant_id, end_user.end_user_id
         """
 
     package var count: Int64
@@ -654,8 +666,8 @@ package struct EndUserPurge: Statement {
         parameters.add(count)
     }
 
-    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
-        result.rowsAffected
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [EndUserPurgeRow] {
+        try result.rows(readEndUserPurgeRow)
     }
 }
 
@@ -685,4 +697,10 @@ private func readEndUserLiveRow(_ row: Row) throws(PostgresError) -> EndUserLive
 private func readEndUserAliasesRow(_ row: Row) throws(PostgresError) -> EndUserAliasesRow {
     EndUserAliasesRow(
         endUserID: try row.uuid(0))
+}
+
+private func readEndUserPurgeRow(_ row: Row) throws(PostgresError) -> EndUserPurgeRow {
+    EndUserPurgeRow(
+        tenantID: try row.uuid(0),
+        endUserID: try row.uuid(1))
 }

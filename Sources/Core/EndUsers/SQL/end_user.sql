@@ -134,7 +134,7 @@ WHERE tenant_id = @tenant_id AND end_user_id = ANY (@end_users::uuid[]);
 
 -- Those of all tenants whose time to be restored is over, with their aliases and the keys and tokens of both; those left out who
 -- are under a legal hold, or whose alias is. As the platform's role.
--- name: EndUserPurge :exec
+-- name: EndUserPurge :many
 WITH due AS (
     SELECT tenant_id, end_user_id
     FROM trellis.end_user
@@ -163,4 +163,5 @@ WITH due AS (
     WHERE subject_export.tenant_id = everybody.tenant_id AND subject_id = end_user_id
 )
 DELETE FROM trellis.end_user USING everybody
-WHERE end_user.tenant_id = everybody.tenant_id AND end_user.end_user_id = everybody.end_user_id;
+WHERE end_user.tenant_id = everybody.tenant_id AND end_user.end_user_id = everybody.end_user_id
+RETURNING end_user.tenant_id, end_user.end_user_id;

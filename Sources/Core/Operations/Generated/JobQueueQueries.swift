@@ -13,8 +13,10 @@ package struct ClaimedJob: Sendable, Equatable {
     package var attempts: Int32
     package var failures: Int32
     package var isCancelled: Bool
+    package var response: [UInt8]?
+    package var turn: Int64
 
-    package init(tenantID: UUID, jobID: UUID, kind: String, payload: [UInt8], attempts: Int32, failures: Int32, isCancelled: Bool) {
+    package init(tenantID: UUID, jobID: UUID, kind: String, payload: [UInt8], attempts: Int32, failures: Int32, isCancelled: Bool, response: [UInt8]? = nil, turn: Int64) {
         self.tenantID = tenantID
         self.jobID = jobID
         self.kind = kind
@@ -22,6 +24,8 @@ package struct ClaimedJob: Sendable, Equatable {
         self.attempts = attempts
         self.failures = failures
         self.isCancelled = isCancelled
+        self.response = response
+        self.turn = turn
     }
 }
 
@@ -53,45 +57,70 @@ package struct JobCountsRow: Sendable, Equatable {
     }
 }
 
-/// Takes what is due, of each kind as many as its count at most: the oldest first. A job whose server has not been heard of
-/// is taken, too; that counts as a failure of it.
+/// Takes what is due, of each kind as many as its count at most. The holders of a kind's jobs take turns: one after the other
+/// from after_holder on, as many as there is room for, and of each its oldest; so nobody waits behind all that another wants
+/// done. A job whose server has not been heard of is taken, too; that counts as a failure of it.
 package struct JobClaim: Statement {
     package static let name = "JobClaim"
 
     package static let sql = """
-        WITH due AS MATERIALIZED (
-            SELECT ready.tenant_id, ready.job_id
-            FROM unnest($1::text[], $2::bigint[]) AS wanted (kind, count)
-            CROSS JOIN LATERAL (
+        WITH RECURSIVE turn (kind, room, start, holder, is_again, turn) AS (
+            SELECT kind, room, start, start, false, 0::bigint
+            FROM unnest($1::text[], $2::bigint[], $3::uuid[]) AS wanted (kind, room, start)
+            UNION ALL
+            SELECT kind, room, start, coalesce(later.holder, first.holder), is_again OR later.holder IS NULL, turn + 1
+            FROM turn
+            LEFT JOIN LATERAL (
+                SELECT job_queue.holder FROM trellis.job_queue
+                WHERE job_queue.kind = turn.kind AND job_queue.holder > turn.holder AND due_time <= now()
+                ORDER BY job_queue.holder LIMIT 1
+            ) AS later ON true
+            LEFT JOIN LATERAL (
+                SELECT job_queue.holder FROM trellis.job_queue
+                WHERE later.holder IS NULL AND NOT is_again AND job_queue.kind = turn.kind AND due_time <= now()
+                ORDER BY job_queue.holder LIMIT 1
+            ) AS first ON true
+            WHERE turn < room AND coalesce(later.holder, first.holder) IS NOT NULL
+                AND (coalesce(later.holder, first.holder) <= start OR NOT is_again AND later.holder IS NOT NULL)
+        ), share AS (
+            SELECT kind, holder, turn, greatest(room / count(*) OVER (PARTITION BY kind), 1) AS room
+            FROM turn WHERE turn > 0
+        ), due AS MATERIALIZED (
+            SELECT ready.tenant_id, ready.job_id, share.turn
+            FROM share CROSS JOIN LATERAL (
                 SELECT job.tenant_id, job.job_id
                 FROM trellis.job_queue JOIN trellis.job ON job.tenant_id = job_queue.holder AND job.job_id = job_queue.job_id
-                WHERE job_queue.kind = wanted.kind AND job_queue.due_time <= now() AND job.due_time <= now()
+                WHERE job_queue.kind = share.kind AND job_queue.holder = share.holder AND job_queue.due_time <= now()
+                    AND job.due_time <= now()
                 ORDER BY job_queue.due_time
-                LIMIT wanted.count
+                LIMIT share.room
                 FOR UPDATE OF job SKIP LOCKED
             ) AS ready
-            LIMIT $3
+            LIMIT $4
         )
         UPDATE trellis.job
-        SET state = 2, attempts = attempts + 1, failures = failures + (state = 2)::integer, worker_id = $4,
-            lease_time = now() + $5::bigint * interval '1 millisecond',
+        SET state = 2, attempts = attempts + 1, failures = failures + (state = 2)::integer, worker_id = $5,
+            lease_time = now() + $6::bigint * interval '1 millisecond',
             start_time = coalesce(start_time, now()), update_time = clock_timestamp()
         FROM due
         WHERE job.tenant_id = due.tenant_id AND job.job_id = due.job_id
-        RETURNING job.tenant_id, job.job_id, kind, payload, attempts, failures, cancel_time IS NOT NULL AS is_cancelled
+        RETURNING job.tenant_id, job.job_id, kind, payload, attempts, failures, cancel_time IS NOT NULL AS is_cancelled,
+            response, turn
         """
 
     package var kinds: [String]
     package var counts: [Int64]
+    package var afterHolders: [UUID]
     package var count: Int64
     package var workerID: UUID
     package var leaseMilliseconds: Int64
 
     package init(
-        kinds: [String], counts: [Int64], count: Int64, workerID: UUID, leaseMilliseconds: Int64
+        kinds: [String], counts: [Int64], afterHolders: [UUID], count: Int64, workerID: UUID, leaseMilliseconds: Int64
     ) {
         self.kinds = kinds
         self.counts = counts
+        self.afterHolders = afterHolders
         self.count = count
         self.workerID = workerID
         self.leaseMilliseconds = leaseMilliseconds
@@ -100,6 +129,7 @@ package struct JobClaim: Statement {
     package func bind(_ parameters: inout Parameters) {
         parameters.add(kinds)
         parameters.add(counts)
+        parameters.add(afterHolders)
         parameters.add(count)
         parameters.add(workerID)
         parameters.add(leaseMilliseconds)
@@ -270,7 +300,9 @@ private func readClaimedJob(_ row: Row) throws(PostgresError) -> ClaimedJob {
         payload: try row.bytes(3),
         attempts: try row.int32(4),
         failures: try row.int32(5),
-        isCancelled: try row.bool(6))
+        isCancelled: try row.bool(6),
+        response: try row.optionalBytes(7),
+        turn: try row.int64(8))
 }
 
 private func readJobRenewRow(_ row: Row) throws(PostgresError) -> JobRenewRow {

@@ -1,17 +1,39 @@
 -- What servers do with the queue, as the platform's role.
 
--- Takes what is due, of each kind as many as its count at most: the oldest first. A job whose server has not been heard of
--- is taken, too; that counts as a failure of it.
+-- Takes what is due, of each kind as many as its count at most. The holders of a kind's jobs take turns: one after the other
+-- from after_holder on, as many as there is room for, and of each its oldest; so nobody waits behind all that another wants
+-- done. A job whose server has not been heard of is taken, too; that counts as a failure of it.
 -- name: JobClaim :many ClaimedJob
-WITH due AS MATERIALIZED (
-    SELECT ready.tenant_id, ready.job_id
-    FROM unnest(@kinds::text[], @counts::bigint[]) AS wanted (kind, count)
-    CROSS JOIN LATERAL (
+WITH RECURSIVE turn (kind, room, start, holder, is_again, turn) AS (
+    SELECT kind, room, start, start, false, 0::bigint
+    FROM unnest(@kinds::text[], @counts::bigint[], @after_holders::uuid[]) AS wanted (kind, room, start)
+    UNION ALL
+    SELECT kind, room, start, coalesce(later.holder, first.holder), is_again OR later.holder IS NULL, turn + 1
+    FROM turn
+    LEFT JOIN LATERAL (
+        SELECT job_queue.holder FROM trellis.job_queue
+        WHERE job_queue.kind = turn.kind AND job_queue.holder > turn.holder AND due_time <= now()
+        ORDER BY job_queue.holder LIMIT 1
+    ) AS later ON true
+    LEFT JOIN LATERAL (
+        SELECT job_queue.holder FROM trellis.job_queue
+        WHERE later.holder IS NULL AND NOT is_again AND job_queue.kind = turn.kind AND due_time <= now()
+        ORDER BY job_queue.holder LIMIT 1
+    ) AS first ON true
+    WHERE turn < room AND coalesce(later.holder, first.holder) IS NOT NULL
+        AND (coalesce(later.holder, first.holder) <= start OR NOT is_again AND later.holder IS NOT NULL)
+), share AS (
+    SELECT kind, holder, turn, greatest(room / count(*) OVER (PARTITION BY kind), 1) AS room
+    FROM turn WHERE turn > 0
+), due AS MATERIALIZED (
+    SELECT ready.tenant_id, ready.job_id, share.turn
+    FROM share CROSS JOIN LATERAL (
         SELECT job.tenant_id, job.job_id
         FROM trellis.job_queue JOIN trellis.job ON job.tenant_id = job_queue.holder AND job.job_id = job_queue.job_id
-        WHERE job_queue.kind = wanted.kind AND job_queue.due_time <= now() AND job.due_time <= now()
+        WHERE job_queue.kind = share.kind AND job_queue.holder = share.holder AND job_queue.due_time <= now()
+            AND job.due_time <= now()
         ORDER BY job_queue.due_time
-        LIMIT wanted.count
+        LIMIT share.room
         FOR UPDATE OF job SKIP LOCKED
     ) AS ready
     LIMIT @count
@@ -22,7 +44,9 @@ SET state = 2, attempts = attempts + 1, failures = failures + (state = 2)::integ
     start_time = coalesce(start_time, now()), update_time = clock_timestamp()
 FROM due
 WHERE job.tenant_id = due.tenant_id AND job.job_id = due.job_id
-RETURNING job.tenant_id, job.job_id, kind, payload, attempts, failures, cancel_time IS NOT NULL AS is_cancelled;
+-- not null: tenant_id, job_id, kind, payload, attempts, failures, turn
+RETURNING job.tenant_id, job.job_id, kind, payload, attempts, failures, cancel_time IS NOT NULL AS is_cancelled,
+    response, turn;
 
 -- Keeps the jobs that a server works on its own; one that is not answered was lost to another server.
 -- name: JobRenew :many

@@ -111,7 +111,7 @@ CREATE TABLE trellis.role_binding (
 );
 CREATE INDEX role_binding_role ON trellis.role_binding (tenant_id, role, site_id, user_id);
 CREATE INDEX role_binding_site ON trellis.role_binding (tenant_id, site_id, user_id);
-CALL trellis.protect_tenant_table('trellis.role_binding');
+CALL trellis.protect_tenant_table('trellis.role_binding', platform => true);
 
 -- Invitations to become a user. Whoever has the token may accept; token_hash is its SHA-256. roles and sites are as long
 -- as each other: the bindings that the user will have. personal holds the e-mail address and the name, sealed with the
@@ -193,6 +193,8 @@ CREATE TABLE trellis.idempotency (
     request_key bytea NOT NULL,
     request_hash bytea NOT NULL,
     response bytea,
+    -- the tenants of which the call has changed who may do what: a retry waits until all servers know, too
+    access_tenants uuid[] NOT NULL DEFAULT '{}',
     create_time timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, principal_id, method, request_key)
 ) WITH (fillfactor = 70);

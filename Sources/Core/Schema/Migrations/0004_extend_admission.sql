@@ -7,6 +7,7 @@
 -- is let in until previous_secret_expire_time. last_use_time is some minutes old: it is written in batches.
 ALTER TABLE trellis.api_key
     ADD COLUMN site_ids uuid[] NOT NULL DEFAULT '{}',
+    ADD COLUMN version bigint NOT NULL DEFAULT 1,
     ADD COLUMN last_use_time timestamptz,
     ADD COLUMN previous_secret_hash bytea,
     ADD COLUMN previous_secret_expire_time timestamptz,

@@ -60,7 +60,7 @@ CREATE TABLE trellis.job_queue (
     due_time timestamptz NOT NULL,
     PRIMARY KEY (holder, job_id)
 );
-CREATE INDEX job_queue_due ON trellis.job_queue (kind, due_time);
+CREATE INDEX job_queue_due ON trellis.job_queue (kind, holder, due_time);
 CALL trellis.protect_platform_table('trellis.job_queue', 'SELECT');
 
 -- Keeps the queue, and tells the servers what they wait for, when the transaction commits: 'queued' that there is work,

@@ -7,17 +7,23 @@ package import TrellisAPI
 
 /// A row of `ApiKeyLock`.
 package struct ApiKeyLockRow: Sendable, Equatable {
+    package var displayName: String
     package var permissions: [String]
     package var siteIDs: [UUID]
     package var userID: UUID?
+    package var expireTime: Instant?
     package var revokeTime: Instant?
+    package var version: Int64
     package var isExpired: Bool
 
-    package init(permissions: [String], siteIDs: [UUID], userID: UUID? = nil, revokeTime: Instant? = nil, isExpired: Bool) {
+    package init(displayName: String, permissions: [String], siteIDs: [UUID], userID: UUID? = nil, expireTime: Instant? = nil, revokeTime: Instant? = nil, version: Int64, isExpired: Bool) {
+        self.displayName = displayName
         self.permissions = permissions
         self.siteIDs = siteIDs
         self.userID = userID
+        self.expireTime = expireTime
         self.revokeTime = revokeTime
+        self.version = version
         self.isExpired = isExpired
     }
 }
@@ -61,7 +67,7 @@ package struct ApiKeyInsert: Statement {
             $9
         )
         RETURNING api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
-            site_ids, last_use_time, previous_secret_expire_time
+            site_ids, last_use_time, previous_secret_expire_time, version::text AS etag
         """
 
     package var tenantID: UUID
@@ -111,7 +117,7 @@ package struct ApiKeyGet: Statement {
 
     package static let sql = """
         SELECT api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
-            site_ids, last_use_time, previous_secret_expire_time
+            site_ids, last_use_time, previous_secret_expire_time, version::text AS etag
         FROM trellis.api_key
         WHERE tenant_id = $1 AND api_key_id = $2
         """
@@ -143,7 +149,8 @@ package struct ApiKeyLock: Statement {
     package static let name = "ApiKeyLock"
 
     package static let sql = """
-        SELECT permissions, site_ids, user_id, revoke_time, coalesce(expire_time <= now(), false) AS is_expired
+        SELECT display_name, permissions, site_ids, user_id, expire_time, revoke_time, version,
+            coalesce(expire_time <= now(), false) AS is_expired
         FROM trellis.api_key
         WHERE tenant_id = $1 AND api_key_id = $2
         FOR NO KEY UPDATE
@@ -175,7 +182,7 @@ package struct ApiKeyList: Statement {
 
     package static let sql = """
         SELECT api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
-            site_ids, last_use_time, previous_secret_expire_time
+            site_ids, last_use_time, previous_secret_expire_time, version::text AS etag
         FROM trellis.api_key
         WHERE tenant_id = $1 AND api_key_id > $2 AND ($3 OR revoke_time IS NULL)
         ORDER BY api_key_id
@@ -216,7 +223,7 @@ package struct ApiKeyListByUser: Statement {
 
     package static let sql = """
         SELECT api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
-            site_ids, last_use_time, previous_secret_expire_time
+            site_ids, last_use_time, previous_secret_expire_time, version::text AS etag
         FROM trellis.api_key
         WHERE tenant_id = $1 AND user_id = $2 AND api_key_id > $3
             AND ($4 OR revoke_time IS NULL)
@@ -255,16 +262,61 @@ package struct ApiKeyListByUser: Statement {
     }
 }
 
+/// `ApiKeyUpdate` of api_key.sql.
+package struct ApiKeyUpdate: Statement {
+    package static let name = "ApiKeyUpdate"
+
+    package static let sql = """
+        UPDATE trellis.api_key
+        SET display_name = $1, permissions = $2, site_ids = $3, expire_time = $4,
+            version = version + 1
+        WHERE tenant_id = $5 AND api_key_id = $6
+        RETURNING api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
+            site_ids, last_use_time, previous_secret_expire_time, version::text AS etag
+        """
+
+    package var displayName: String
+    package var permissions: [String]
+    package var siteIDs: [UUID]
+    package var expireTime: Instant?
+    package var tenantID: UUID
+    package var apiKeyID: UUID
+
+    package init(
+        displayName: String, permissions: [String], siteIDs: [UUID], expireTime: Instant? = nil, tenantID: UUID, apiKeyID: UUID
+    ) {
+        self.displayName = displayName
+        self.permissions = permissions
+        self.siteIDs = siteIDs
+        self.expireTime = expireTime
+        self.tenantID = tenantID
+        self.apiKeyID = apiKeyID
+    }
+
+    package func bind(_ parameters: inout Parameters) {
+        parameters.add(displayName)
+        parameters.add(permissions)
+        parameters.add(siteIDs)
+        parameters.add(expireTime)
+        parameters.add(tenantID)
+        parameters.add(apiKeyID)
+    }
+
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> ApiKey? {
+        try result.first(readApiKey)
+    }
+}
+
 /// `ApiKeyRevoke` of api_key.sql.
 package struct ApiKeyRevoke: Statement {
     package static let name = "ApiKeyRevoke"
 
     package static let sql = """
         UPDATE trellis.api_key
-        SET revoke_time = coalesce(revoke_time, now())
+        SET revoke_time = coalesce(revoke_time, now()), version = version + (revoke_time IS NULL)::integer
         WHERE tenant_id = $1 AND api_key_id = $2
         RETURNING api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
-            site_ids, last_use_time, previous_secret_expire_time
+            site_ids, last_use_time, previous_secret_expire_time, version::text AS etag
         """
 
     package var tenantID: UUID
@@ -296,10 +348,11 @@ package struct ApiKeyRotate: Statement {
         SET secret_hash = $1, obfuscated_secret = $2,
             previous_secret_hash = CASE WHEN $3::bigint > 0 THEN secret_hash END,
             previous_secret_expire_time = CASE WHEN $3::bigint > 0 THEN
-                now() + make_interval(secs => $3::bigint) END
+                now() + make_interval(secs => $3::bigint) END,
+            version = version + 1
         WHERE tenant_id = $4 AND api_key_id = $5
         RETURNING api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
-            site_ids, last_use_time, previous_secret_expire_time
+            site_ids, last_use_time, previous_secret_expire_time, version::text AS etag
         """
 
     package var secretHash: [UInt8]
@@ -434,16 +487,20 @@ private func readApiKey(_ row: Row) throws(PostgresError) -> ApiKey {
         revokeTime: (try row.optionalTimestamp(7)).map { Timestamp($0) },
         siteIDs: (try row.uuids(8)).map(\.text),
         lastUseTime: (try row.optionalTimestamp(9)).map { Timestamp($0) },
-        previousSecretExpireTime: (try row.optionalTimestamp(10)).map { Timestamp($0) })
+        previousSecretExpireTime: (try row.optionalTimestamp(10)).map { Timestamp($0) },
+        etag: (try row.optionalText(11)) ?? "")
 }
 
 private func readApiKeyLockRow(_ row: Row) throws(PostgresError) -> ApiKeyLockRow {
     ApiKeyLockRow(
-        permissions: try row.texts(0),
-        siteIDs: try row.uuids(1),
-        userID: try row.optionalUUID(2),
-        revokeTime: try row.optionalTimestamp(3),
-        isExpired: try row.bool(4))
+        displayName: try row.text(0),
+        permissions: try row.texts(1),
+        siteIDs: try row.uuids(2),
+        userID: try row.optionalUUID(3),
+        expireTime: try row.optionalTimestamp(4),
+        revokeTime: try row.optionalTimestamp(5),
+        version: try row.int64(6),
+        isExpired: try row.bool(7))
 }
 
 private func readApiKeyCredentialRow(_ row: Row) throws(PostgresError) -> ApiKeyCredentialRow {

@@ -10,13 +10,15 @@ package struct ServicePrincipalCredentialRow: Sendable, Equatable {
     package var tenantID: UUID
     package var servicePrincipalID: UUID
     package var permissions: [String]
+    package var isRevoked: Bool
     package var epoch: Int64
     package var networks: [String]
 
-    package init(tenantID: UUID, servicePrincipalID: UUID, permissions: [String], epoch: Int64, networks: [String]) {
+    package init(tenantID: UUID, servicePrincipalID: UUID, permissions: [String], isRevoked: Bool, epoch: Int64, networks: [String]) {
         self.tenantID = tenantID
         self.servicePrincipalID = servicePrincipalID
         self.permissions = permissions
+        self.isRevoked = isRevoked
         self.epoch = epoch
         self.networks = networks
     }
@@ -202,12 +204,14 @@ package struct ServicePrincipalRevoke: Statement {
     }
 }
 
-/// Who bears one of these names, as the platform's role; with what it takes to admit them, as of an API key.
+/// Who bears one of these names, or bore it when they were revoked, as the platform's role; with what it takes to admit them, as
+/// of an API key.
 package struct ServicePrincipalCredential: Statement {
     package static let name = "ServicePrincipalCredential"
 
     package static let sql = """
-        SELECT service_principal.tenant_id, service_principal.service_principal_id, permissions, coalesce((
+        SELECT service_principal.tenant_id, service_principal.service_principal_id, permissions,
+            revoke_time IS NOT NULL AS is_revoked, coalesce((
             SELECT epoch FROM trellis.access_epoch WHERE access_epoch.tenant_id = holder
         ), 0) AS epoch, coalesce((
             SELECT networks FROM trellis.allow_list WHERE allow_list.tenant_id = holder
@@ -215,7 +219,8 @@ package struct ServicePrincipalCredential: Statement {
         FROM trellis.certificate_name
         JOIN trellis.service_principal ON service_principal.tenant_id = holder
             AND service_principal.service_principal_id = certificate_name.service_principal_id
-        WHERE certificate_name.certificate = ANY ($1::text[]) AND revoke_time IS NULL
+        WHERE certificate_name.certificate = ANY ($1::text[])
+        ORDER BY service_principal.service_principal_id
         """
 
     package static let isReadOnly = true
@@ -297,6 +302,7 @@ private func readServicePrincipalCredentialRow(_ row: Row) throws(PostgresError)
         tenantID: try row.uuid(0),
         servicePrincipalID: try row.uuid(1),
         permissions: try row.texts(2),
-        epoch: try row.int64(3),
-        networks: try row.texts(4))
+        isRevoked: try row.bool(3),
+        epoch: try row.int64(4),
+        networks: try row.texts(5))
 }

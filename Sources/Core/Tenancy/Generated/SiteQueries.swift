@@ -14,12 +14,14 @@ package struct OtherSitesCountRow: Sendable, Equatable {
     }
 }
 
-/// A row of `TenantsWithSitesToPurge`.
-package struct TenantsWithSitesToPurgeRow: Sendable, Equatable {
+/// A row of `SitesPurge`.
+package struct SitesPurgeRow: Sendable, Equatable {
     package var tenantID: UUID
+    package var siteID: UUID
 
-    package init(tenantID: UUID) {
+    package init(tenantID: UUID, siteID: UUID) {
         self.tenantID = tenantID
+        self.siteID = siteID
     }
 }
 
@@ -461,18 +463,24 @@ package struct OtherSitesCount: Statement {
     }
 }
 
-/// Of all tenants, as the platform's role: which have sites whose time to be restored is over.
-package struct TenantsWithSitesToPurge: Statement {
-    package static let name = "TenantsWithSitesToPurge"
+/// Removes sites of all tenants whose time to be restored is over, and what was held on them.
+package struct SitesPurge: Statement {
+    package static let name = "SitesPurge"
 
     package static let sql = """
-        SELECT DISTINCT tenant_id
-        FROM trellis.site
-        WHERE purge_time <= now()
-        LIMIT $1
+        WITH due AS (
+            SELECT tenant_id, site_id FROM trellis.site
+            WHERE purge_time <= now()
+            LIMIT $1
+            FOR UPDATE SKIP LOCKED
+        ), roles AS (
+            DELETE FROM trellis.role_binding USING due
+            WHERE role_binding.tenant_id = due.tenant_id AND role_binding.site_id = due.site_id
+        )
+        DELETE FROM trellis.site USING due
+        WHERE site.tenant_id = due.tenant_id AND site.site_id = due.site_id
+        RETURNING site.tenant_id, site.site_id
         """
-
-    package static let isReadOnly = true
 
     package var count: Int64
 
@@ -486,40 +494,8 @@ package struct TenantsWithSitesToPurge: Statement {
         parameters.add(count)
     }
 
-    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [TenantsWithSitesToPurgeRow] {
-        try result.rows(readTenantsWithSitesToPurgeRow)
-    }
-}
-
-/// Removes a tenant's sites whose time to be restored is over, and what was held on them.
-package struct SitesPurge: Statement {
-    package static let name = "SitesPurge"
-
-    package static let sql = """
-        WITH gone AS (
-            DELETE FROM trellis.site
-            WHERE tenant_id = $1 AND purge_time <= now()
-            RETURNING site_id
-        )
-        DELETE FROM trellis.role_binding
-        USING gone
-        WHERE tenant_id = $1 AND role_binding.site_id = gone.site_id
-        """
-
-    package var tenantID: UUID
-
-    package init(
-        tenantID: UUID
-    ) {
-        self.tenantID = tenantID
-    }
-
-    package func bind(_ parameters: inout Parameters) {
-        parameters.add(tenantID)
-    }
-
-    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
-        result.rowsAffected
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [SitesPurgeRow] {
+        try result.rows(readSitesPurgeRow)
     }
 }
 
@@ -542,7 +518,8 @@ private func readOtherSitesCountRow(_ row: Row) throws(PostgresError) -> OtherSi
         count: try row.int64(0))
 }
 
-private func readTenantsWithSitesToPurgeRow(_ row: Row) throws(PostgresError) -> TenantsWithSitesToPurgeRow {
-    TenantsWithSitesToPurgeRow(
-        tenantID: try row.uuid(0))
+private func readSitesPurgeRow(_ row: Row) throws(PostgresError) -> SitesPurgeRow {
+    SitesPurgeRow(
+        tenantID: try row.uuid(0),
+        siteID: try row.uuid(1))
 }

@@ -2,6 +2,18 @@
 // swift-format-ignore-file
 
 package import Postgres
+package import Primitives
+
+/// A row of `UserPurgeBatch`.
+package struct UserPurgeBatchRow: Sendable, Equatable {
+    package var tenantID: UUID
+    package var userID: UUID
+
+    package init(tenantID: UUID, userID: UUID) {
+        self.tenantID = tenantID
+        self.userID = userID
+    }
+}
 
 /// Deletes some of them, and with them the key that what is personal about them was sealed with, their roles (which go with
 /// the row), the keys that acted for them and their invitations.
@@ -35,6 +47,7 @@ package struct UserPurgeBatch: Statement {
         )
         DELETE FROM trellis.tenant_user USING gone
         WHERE tenant_user.tenant_id = gone.tenant_id AND tenant_user.user_id = gone.user_id
+        RETURNING tenant_user.tenant_id, tenant_user.user_id
         """
 
     package var count: Int64
@@ -49,7 +62,13 @@ package struct UserPurgeBatch: Statement {
         parameters.add(count)
     }
 
-    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> Int {
-        result.rowsAffected
+    package static func decode(_ result: borrowing QueryResult) throws(PostgresError) -> [UserPurgeBatchRow] {
+        try result.rows(readUserPurgeBatchRow)
     }
+}
+
+private func readUserPurgeBatchRow(_ row: Row) throws(PostgresError) -> UserPurgeBatchRow {
+    UserPurgeBatchRow(
+        tenantID: try row.uuid(0),
+        userID: try row.uuid(1))
 }

@@ -8,24 +8,25 @@ VALUES (
     @expire_time?
 )
 RETURNING api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
-    site_ids, last_use_time, previous_secret_expire_time;
+    site_ids, last_use_time, previous_secret_expire_time, version::text AS etag;
 
 -- name: ApiKeyGet :one ApiKey
 SELECT api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
-    site_ids, last_use_time, previous_secret_expire_time
+    site_ids, last_use_time, previous_secret_expire_time, version::text AS etag
 FROM trellis.api_key
 WHERE tenant_id = @tenant_id AND api_key_id = @api_key_id;
 
 -- The same, held until the transaction ends, and whether its time is over.
 -- name: ApiKeyLock :one
-SELECT permissions, site_ids, user_id, revoke_time, coalesce(expire_time <= now(), false) AS is_expired
+SELECT display_name, permissions, site_ids, user_id, expire_time, revoke_time, version,
+    coalesce(expire_time <= now(), false) AS is_expired
 FROM trellis.api_key
 WHERE tenant_id = @tenant_id AND api_key_id = @api_key_id
 FOR NO KEY UPDATE;
 
 -- name: ApiKeyList :many ApiKey
 SELECT api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
-    site_ids, last_use_time, previous_secret_expire_time
+    site_ids, last_use_time, previous_secret_expire_time, version::text AS etag
 FROM trellis.api_key
 WHERE tenant_id = @tenant_id AND api_key_id > @after AND (@show_revoked OR revoke_time IS NULL)
 ORDER BY api_key_id
@@ -33,19 +34,27 @@ LIMIT @count;
 
 -- name: ApiKeyListByUser :many ApiKey
 SELECT api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
-    site_ids, last_use_time, previous_secret_expire_time
+    site_ids, last_use_time, previous_secret_expire_time, version::text AS etag
 FROM trellis.api_key
 WHERE tenant_id = @tenant_id AND user_id = @user_id AND api_key_id > @after
     AND (@show_revoked OR revoke_time IS NULL)
 ORDER BY api_key_id
 LIMIT @count;
 
--- name: ApiKeyRevoke :one ApiKey
+-- name: ApiKeyUpdate :one ApiKey
 UPDATE trellis.api_key
-SET revoke_time = coalesce(revoke_time, now())
+SET display_name = @display_name, permissions = @permissions, site_ids = @site_ids, expire_time = @expire_time?,
+    version = version + 1
 WHERE tenant_id = @tenant_id AND api_key_id = @api_key_id
 RETURNING api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
-    site_ids, last_use_time, previous_secret_expire_time;
+    site_ids, last_use_time, previous_secret_expire_time, version::text AS etag;
+
+-- name: ApiKeyRevoke :one ApiKey
+UPDATE trellis.api_key
+SET revoke_time = coalesce(revoke_time, now()), version = version + (revoke_time IS NULL)::integer
+WHERE tenant_id = @tenant_id AND api_key_id = @api_key_id
+RETURNING api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
+    site_ids, last_use_time, previous_secret_expire_time, version::text AS etag;
 
 -- The secret before goes on being let in for a time, if any; the one before that ends.
 -- name: ApiKeyRotate :one ApiKey
@@ -53,10 +62,11 @@ UPDATE trellis.api_key
 SET secret_hash = @secret_hash, obfuscated_secret = @obfuscated_secret,
     previous_secret_hash = CASE WHEN @grace_seconds::bigint > 0 THEN secret_hash END,
     previous_secret_expire_time = CASE WHEN @grace_seconds::bigint > 0 THEN
-        now() + make_interval(secs => @grace_seconds::bigint) END
+        now() + make_interval(secs => @grace_seconds::bigint) END,
+    version = version + 1
 WHERE tenant_id = @tenant_id AND api_key_id = @api_key_id
 RETURNING api_key_id AS id, display_name, permissions, user_id, obfuscated_secret, create_time, expire_time, revoke_time,
-    site_ids, last_use_time, previous_secret_expire_time;
+    site_ids, last_use_time, previous_secret_expire_time, version::text AS etag;
 
 -- What it takes to admit a caller. The hashes are compared by the server, in constant time. sites are those of site_ids that
 -- have not been deleted; the epoch is never newer than the rest.

@@ -34,9 +34,11 @@ SET revoke_time = coalesce(revoke_time, now())
 WHERE tenant_id = @tenant_id AND service_principal_id = @service_principal_id
 RETURNING service_principal_id AS id, display_name, certificate, permissions, create_time, last_use_time, revoke_time;
 
--- Who bears one of these names, as the platform's role; with what it takes to admit them, as of an API key.
+-- Who bears one of these names, or bore it when they were revoked, as the platform's role; with what it takes to admit them, as
+-- of an API key.
 -- name: ServicePrincipalCredential :many
-SELECT service_principal.tenant_id, service_principal.service_principal_id, permissions, coalesce((
+SELECT service_principal.tenant_id, service_principal.service_principal_id, permissions,
+    revoke_time IS NOT NULL AS is_revoked, coalesce((
     SELECT epoch FROM trellis.access_epoch WHERE access_epoch.tenant_id = holder
 ), 0) AS epoch, coalesce((
     SELECT networks FROM trellis.allow_list WHERE allow_list.tenant_id = holder
@@ -44,7 +46,8 @@ SELECT service_principal.tenant_id, service_principal.service_principal_id, perm
 FROM trellis.certificate_name
 JOIN trellis.service_principal ON service_principal.tenant_id = holder
     AND service_principal.service_principal_id = certificate_name.service_principal_id
-WHERE certificate_name.certificate = ANY (@certificates::text[]) AND revoke_time IS NULL;
+WHERE certificate_name.certificate = ANY (@certificates::text[])
+ORDER BY service_principal.service_principal_id;
 
 -- When they called, of all tenants, as the platform's role: see ApiKeysUsed.
 -- name: ServicePrincipalsUsed :exec

@@ -89,20 +89,17 @@ SELECT count(*) AS count
 FROM trellis.site
 WHERE tenant_id = @tenant_id AND site_id <> @site_id AND delete_time IS NULL;
 
--- Of all tenants, as the platform's role: which have sites whose time to be restored is over.
--- name: TenantsWithSitesToPurge :many
-SELECT DISTINCT tenant_id
-FROM trellis.site
-WHERE purge_time <= now()
-LIMIT @count;
-
--- Removes a tenant's sites whose time to be restored is over, and what was held on them.
--- name: SitesPurge :exec
-WITH gone AS (
-    DELETE FROM trellis.site
-    WHERE tenant_id = @tenant_id AND purge_time <= now()
-    RETURNING site_id
+-- Removes sites of all tenants whose time to be restored is over, and what was held on them.
+-- name: SitesPurge :many
+WITH due AS (
+    SELECT tenant_id, site_id FROM trellis.site
+    WHERE purge_time <= now()
+    LIMIT @count
+    FOR UPDATE SKIP LOCKED
+), roles AS (
+    DELETE FROM trellis.role_binding USING due
+    WHERE role_binding.tenant_id = due.tenant_id AND role_binding.site_id = due.site_id
 )
-DELETE FROM trellis.role_binding
-USING gone
-WHERE tenant_id = @tenant_id AND role_binding.site_id = gone.site_id;
+DELETE FROM trellis.site USING due
+WHERE site.tenant_id = due.tenant_id AND site.site_id = due.site_id
+RETURNING site.tenant_id, site.site_id;

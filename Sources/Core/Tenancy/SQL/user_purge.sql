@@ -2,7 +2,7 @@
 
 -- Deletes some of them, and with them the key that what is personal about them was sealed with, their roles (which go with
 -- the row), the keys that acted for them and their invitations.
--- name: UserPurgeBatch :exec
+-- name: UserPurgeBatch :many
 WITH gone AS MATERIALIZED (
     SELECT tenant_id, user_id FROM trellis.tenant_user
     WHERE purge_time <= now() AND NOT EXISTS (
@@ -28,4 +28,5 @@ WITH gone AS MATERIALIZED (
     WHERE invitation.tenant_id = gone.tenant_id AND invitation.user_id = gone.user_id
 )
 DELETE FROM trellis.tenant_user USING gone
-WHERE tenant_user.tenant_id = gone.tenant_id AND tenant_user.user_id = gone.user_id;
+WHERE tenant_user.tenant_id = gone.tenant_id AND tenant_user.user_id = gone.user_id
+RETURNING tenant_user.tenant_id, tenant_user.user_id;

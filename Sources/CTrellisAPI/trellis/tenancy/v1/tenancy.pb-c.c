@@ -277,6 +277,12 @@ void   trellis__tenancy__v1__create_api_key_request__init
   static const Trellis__Tenancy__V1__CreateApiKeyRequest init_value = TRELLIS__TENANCY__V1__CREATE_API_KEY_REQUEST__INIT;
   *message = init_value;
 }
+void   trellis__tenancy__v1__update_api_key_request__init
+                     (Trellis__Tenancy__V1__UpdateApiKeyRequest         *message)
+{
+  static const Trellis__Tenancy__V1__UpdateApiKeyRequest init_value = TRELLIS__TENANCY__V1__UPDATE_API_KEY_REQUEST__INIT;
+  *message = init_value;
+}
 void   trellis__tenancy__v1__rotate_api_key_request__init
                      (Trellis__Tenancy__V1__RotateApiKeyRequest         *message)
 {
@@ -1126,7 +1132,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__role_grant__descriptor =
   (ProtobufCMessageInit) trellis__tenancy__v1__role_grant__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trellis__tenancy__v1__api_key__field_descriptors[12] =
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__api_key__field_descriptors[13] =
 {
   {
     "id",
@@ -1272,10 +1278,23 @@ static const ProtobufCFieldDescriptor trellis__tenancy__v1__api_key__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "etag",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__ApiKey, etag),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trellis__tenancy__v1__api_key__field_indices_by_name[] = {
   6,   /* field[6] = create_time */
   1,   /* field[1] = display_name */
+  12,   /* field[12] = etag */
   7,   /* field[7] = expire_time */
   0,   /* field[0] = id */
   10,   /* field[10] = last_use_time */
@@ -1290,7 +1309,7 @@ static const unsigned trellis__tenancy__v1__api_key__field_indices_by_name[] = {
 static const ProtobufCIntRange trellis__tenancy__v1__api_key__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor trellis__tenancy__v1__api_key__descriptor =
 {
@@ -1300,7 +1319,7 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__api_key__descriptor =
   "Trellis__Tenancy__V1__ApiKey",
   "trellis.tenancy.v1",
   sizeof(Trellis__Tenancy__V1__ApiKey),
-  12,
+  13,
   trellis__tenancy__v1__api_key__field_descriptors,
   trellis__tenancy__v1__api_key__field_indices_by_name,
   1,  trellis__tenancy__v1__api_key__number_ranges,
@@ -3911,6 +3930,137 @@ const ProtobufCMessageDescriptor trellis__tenancy__v1__create_api_key_request__d
   trellis__tenancy__v1__create_api_key_request__field_indices_by_name,
   2,  trellis__tenancy__v1__create_api_key_request__number_ranges,
   (ProtobufCMessageInit) trellis__tenancy__v1__create_api_key_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trellis__tenancy__v1__update_api_key_request__field_descriptors[8] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateApiKeyRequest, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "display_name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateApiKeyRequest, display_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "permissions",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Trellis__Tenancy__V1__UpdateApiKeyRequest, n_permissions),
+    offsetof(Trellis__Tenancy__V1__UpdateApiKeyRequest, permissions),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expire_time",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateApiKeyRequest, expire_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "site_ids",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Trellis__Tenancy__V1__UpdateApiKeyRequest, n_site_ids),
+    offsetof(Trellis__Tenancy__V1__UpdateApiKeyRequest, site_ids),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "etag",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateApiKeyRequest, etag),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "update_mask",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateApiKeyRequest, update_mask),
+    &google__protobuf__field_mask__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request_id",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Trellis__Tenancy__V1__UpdateApiKeyRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trellis__tenancy__v1__update_api_key_request__field_indices_by_name[] = {
+  1,   /* field[1] = display_name */
+  5,   /* field[5] = etag */
+  3,   /* field[3] = expire_time */
+  0,   /* field[0] = id */
+  2,   /* field[2] = permissions */
+  7,   /* field[7] = request_id */
+  4,   /* field[4] = site_ids */
+  6,   /* field[6] = update_mask */
+};
+static const ProtobufCIntRange trellis__tenancy__v1__update_api_key_request__number_ranges[3 + 1] =
+{
+  { 1, 0 },
+  { 11, 5 },
+  { 15, 7 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor trellis__tenancy__v1__update_api_key_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trellis.tenancy.v1.UpdateApiKeyRequest",
+  "UpdateApiKeyRequest",
+  "Trellis__Tenancy__V1__UpdateApiKeyRequest",
+  "trellis.tenancy.v1",
+  sizeof(Trellis__Tenancy__V1__UpdateApiKeyRequest),
+  8,
+  trellis__tenancy__v1__update_api_key_request__field_descriptors,
+  trellis__tenancy__v1__update_api_key_request__field_indices_by_name,
+  3,  trellis__tenancy__v1__update_api_key_request__number_ranges,
+  (ProtobufCMessageInit) trellis__tenancy__v1__update_api_key_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor trellis__tenancy__v1__rotate_api_key_request__field_descriptors[3] =

@@ -59,6 +59,7 @@ typedef struct Trellis__Tenancy__V1__ListInvitationsRequest Trellis__Tenancy__V1
 typedef struct Trellis__Tenancy__V1__ListInvitationsResponse Trellis__Tenancy__V1__ListInvitationsResponse;
 typedef struct Trellis__Tenancy__V1__RevokeInvitationRequest Trellis__Tenancy__V1__RevokeInvitationRequest;
 typedef struct Trellis__Tenancy__V1__CreateApiKeyRequest Trellis__Tenancy__V1__CreateApiKeyRequest;
+typedef struct Trellis__Tenancy__V1__UpdateApiKeyRequest Trellis__Tenancy__V1__UpdateApiKeyRequest;
 typedef struct Trellis__Tenancy__V1__RotateApiKeyRequest Trellis__Tenancy__V1__RotateApiKeyRequest;
 typedef struct Trellis__Tenancy__V1__ListApiKeysRequest Trellis__Tenancy__V1__ListApiKeysRequest;
 typedef struct Trellis__Tenancy__V1__ListApiKeysResponse Trellis__Tenancy__V1__ListApiKeysResponse;
@@ -198,10 +199,11 @@ struct  Trellis__Tenancy__V1__ApiKey
   char **site_ids;
   Google__Protobuf__Timestamp *last_use_time;
   Google__Protobuf__Timestamp *previous_secret_expire_time;
+  char *etag;
 };
 #define TRELLIS__TENANCY__V1__API_KEY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__api_key__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, NULL, 0,NULL, NULL, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, NULL, 0,NULL, NULL, NULL, (char *)protobuf_c_empty_string }
 
 struct  Trellis__Tenancy__V1__CreateTenantRequest
 {
@@ -645,6 +647,24 @@ struct  Trellis__Tenancy__V1__CreateApiKeyRequest
  { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__create_api_key_request__descriptor) \
     , (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, NULL, 0,NULL, (char *)protobuf_c_empty_string }
 
+struct  Trellis__Tenancy__V1__UpdateApiKeyRequest
+{
+  ProtobufCMessage base;
+  char *id;
+  char *display_name;
+  size_t n_permissions;
+  char **permissions;
+  Google__Protobuf__Timestamp *expire_time;
+  size_t n_site_ids;
+  char **site_ids;
+  char *etag;
+  Google__Protobuf__FieldMask *update_mask;
+  char *request_id;
+};
+#define TRELLIS__TENANCY__V1__UPDATE_API_KEY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trellis__tenancy__v1__update_api_key_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, 0,NULL, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string }
+
 struct  Trellis__Tenancy__V1__RotateApiKeyRequest
 {
   ProtobufCMessage base;
@@ -848,6 +868,9 @@ void   trellis__tenancy__v1__revoke_invitation_request__init
 /* Trellis__Tenancy__V1__CreateApiKeyRequest methods */
 void   trellis__tenancy__v1__create_api_key_request__init
                      (Trellis__Tenancy__V1__CreateApiKeyRequest         *message);
+/* Trellis__Tenancy__V1__UpdateApiKeyRequest methods */
+void   trellis__tenancy__v1__update_api_key_request__init
+                     (Trellis__Tenancy__V1__UpdateApiKeyRequest         *message);
 /* Trellis__Tenancy__V1__RotateApiKeyRequest methods */
 void   trellis__tenancy__v1__rotate_api_key_request__init
                      (Trellis__Tenancy__V1__RotateApiKeyRequest         *message);
@@ -917,6 +940,7 @@ extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_invitations_r
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_invitations_response__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__revoke_invitation_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__create_api_key_request__descriptor;
+extern const ProtobufCMessageDescriptor trellis__tenancy__v1__update_api_key_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__rotate_api_key_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_api_keys_request__descriptor;
 extern const ProtobufCMessageDescriptor trellis__tenancy__v1__list_api_keys_response__descriptor;
