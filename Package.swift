@@ -277,7 +277,7 @@ let package = Package(
                 "Files", "Terminal",
             ]
         ),
-        tests("HTTP2Tests", ["HTTP2", "EventLoop"]),
+        tests("HTTP2Tests", ["HTTP2", "EventLoop", "TestSupport"]),
         tests("TLSTests", ["TLS", "HTTP2", "RPC", "RPCServer", "RPCClient", "Protobuf", "EventLoop", "TestSupport"]),
         tests(
             "RPCTests",

@@ -60,7 +60,7 @@ final class LoopPart: @unchecked Sendable {
     /// The caller behind an authorization header, compared as a whole in constant time.
     func known(_ header: UnsafeRawBufferPointer) -> Caller? {
         loop.assertOnLoop()
-        let now = loop.now
+        let now = loop.recently
         guard now < trustEnd.load(ordering: .acquiring) else { return nil }
         if isNew.load(ordering: .acquiring) { callers = [:] }
         guard let key = Self.key(header), let caller = callers[key], now < caller.validUntil, !caller.isOver,

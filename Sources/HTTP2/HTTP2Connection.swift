@@ -13,6 +13,7 @@ public final class HTTP2LoopBuffers: @unchecked Sendable {
     let read = UnsafeMutableRawBufferPointer.allocate(byteCount: readBytes, alignment: 64)
     let write: UnsafeMutableRawBufferPointer
     let pool = StreamPool()
+    let memory = SessionMemory()
     let outputBytes: Int
 
     /// Makes the buffers for connections with these limits.
@@ -85,7 +86,14 @@ public final class HTTP2Connection: @unchecked Sendable {
         isShakingHands = !transport.isEstablished
         self.buffers = buffers
         let now = loop.now
-        session = HTTP2Session(role: role, limits: limits, pool: buffers.pool, counters: buffers.counters, now: now)
+        session = HTTP2Session(
+            role: role,
+            limits: limits,
+            pool: buffers.pool,
+            memory: buffers.memory,
+            counters: buffers.counters,
+            now: now
+        )
         lastReceived = now
         idleSince = now
         startedAt = now

@@ -42,6 +42,9 @@ public final class HTTP2Session: @unchecked Sendable {
 
     let handle: OpaquePointer
     let pool: StreamPool
+    /// Where nghttp2 takes its memory from.
+    private let memory: SessionMemory
+    private let memorySource: SessionMemory.Source
     let counters: HTTP2Counters
 
     /// How many streams the peer lets us have open at once; what it has not said yet is taken to be much.
@@ -84,22 +87,32 @@ public final class HTTP2Session: @unchecked Sendable {
     /// Goes up by one about once a second.
     var tick: UInt32 = 0
 
-    init(role: HTTP2Role, limits: HTTP2Limits, pool: StreamPool, counters: HTTP2Counters, now: UInt64) {
+    init(
+        role: HTTP2Role,
+        limits: HTTP2Limits,
+        pool: StreamPool,
+        memory: SessionMemory,
+        counters: HTTP2Counters,
+        now: UInt64
+    ) {
         self.role = role
         self.limits = limits
         headerListBytes = limits.headerListBytes
         headerFieldsMax = limits.headerFields
         self.pool = pool
+        self.memory = memory
+        memorySource = memory.begin()
         self.counters = counters
         self.now = now
         abuse = AbuseMeter(limits, role)
         var made: OpaquePointer?
         let options = makeOptions(limits)
         defer { nghttp2_option_del(options) }
+        var functions = SessionMemory.functions(memorySource)
         let code =
             switch role {
-            case .server: nghttp2_session_server_new2(&made, serverCallbacks, nil, options)
-            case .client: nghttp2_session_client_new2(&made, clientCallbacks, nil, options)
+            case .server: nghttp2_session_server_new3(&made, serverCallbacks, nil, options, &functions)
+            case .client: nghttp2_session_client_new3(&made, clientCallbacks, nil, options, &functions)
             }
         guard code == 0, let made else { preconditionFailure("nghttp2 has no memory for a session") }
         handle = made
@@ -109,7 +122,7 @@ public final class HTTP2Session: @unchecked Sendable {
 
     deinit {
         abandonStreams()
-        nghttp2_session_del(handle)
+        memory.end(handle, memorySource)
     }
 
     private func submitSettings() {

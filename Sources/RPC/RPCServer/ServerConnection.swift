@@ -125,10 +125,15 @@ final class ServerConnection: HTTP2SessionDelegate {
         guard let route = head.foundRoute else {
             return refuse(stream, .unimplemented, "there is no method \(stream.headers.first(":path") ?? "")")
         }
-        let context = ServerContext(route, self, stream)
-        stream.attachment = context
         tally.started()
-        if head.encoding != nil || head.timeout != nil || context.requestStreams { prepare(context, stream, head) }
+        let context = ServerContext(route, self, stream)
+        guard head.encoding != nil || head.timeout != nil || context.requestStreams else {
+            // As its last use, so that the call is handed over and not counted.
+            stream.attachment = context
+            return
+        }
+        stream.attachment = context
+        prepare(context, stream, head)
     }
 
     /// Does what not every call needs as it begins.

@@ -21,7 +21,7 @@ final class AccessEpochs: @unchecked Sendable {
     static let lease = Duration.milliseconds(500)
     /// The pause between two such questions.
     static let interval = Duration.milliseconds(100)
-    /// By how much longer than the lease whoever waits for others waits.
+    /// By how much longer than the lease whoever waits for others waits: more than `EventLoop.recently` may be behind.
     static let margin = Duration.milliseconds(50)
     /// By this name `pg_stat_activity` shows the listening sessions of all servers.
     static let applicationName = "trellis-access"
