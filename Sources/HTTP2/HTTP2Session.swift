@@ -70,6 +70,8 @@ public final class HTTP2Session: @unchecked Sendable {
     /// Why the callbacks gave the connection up.
     var breach: (limit: HTTP2Limit, reason: String)?
     var abuse: AbuseMeter
+    /// Bytes that were consumed and that nghttp2 has not been told of: for the connection's window.
+    private var unreported = 0
     /// Bytes of all streams' messages that wait to be sent.
     public internal(set) var queuedBytes = 0
     var goAway: (code: HTTP2ErrorCode, lastStream: Int32)?
@@ -386,13 +388,21 @@ public final class HTTP2Session: @unchecked Sendable {
         noteOutput()
     }
 
+    /// Lets the peer send more, once that is an eighth of a window: nghttp2 tells it of half a window, and to tell nghttp2 of each
+    /// small message costs more than to read it. The bytes of a stream that has ended still count for the connection's window.
     func consumed(_ stream: HTTP2Stream, _ count: Int) {
-        // The bytes of a stream that has ended still count for the connection's window.
-        check(
-            stream.isClosed || stream.remoteEnded
-                ? nghttp2_session_consume_connection(handle, count)
-                : nghttp2_session_consume(handle, stream.id, count)
-        )
+        unreported += count
+        stream.unreported += count
+        let isStreamDue = stream.unreported >= limits.streamWindowBytes / 8
+        guard isStreamDue || unreported >= limits.connectionWindowBytes / 8 else { return }
+        if isStreamDue {
+            if !stream.isClosed, !stream.remoteEnded {
+                check(nghttp2_session_consume_stream(handle, stream.id, stream.unreported))
+            }
+            stream.unreported = 0
+        }
+        check(nghttp2_session_consume_connection(handle, unreported))
+        unreported = 0
         if nghttp2_session_want_write(handle) != 0 { noteOutput() }
     }
 

@@ -66,6 +66,8 @@ public final class HTTP2Stream: @unchecked Sendable {
     var pending: Events = []
     var readingTrailers = false
     var unacknowledged = 0
+    /// Bytes that the peer may send anew and that nghttp2 has not been told of.
+    var unreported = 0
     var isDeferred = false
     /// Whether we reset it, because we wanted to and not because the peer broke it.
     var isResetHere = false
@@ -205,6 +207,7 @@ public final class HTTP2Stream: @unchecked Sendable {
         pending = []
         readingTrailers = false
         unacknowledged = 0
+        unreported = 0
         isDeferred = false
         isResetHere = false
         wantsDrained = false

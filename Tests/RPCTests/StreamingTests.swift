@@ -114,6 +114,33 @@ struct StreamingTests {
         }
     }
 
+    @Test("small messages of many streams go on beyond the windows of their streams and of the connection, both ways")
+    func windows() async throws {
+        try await withControl { _, channel in
+            let limits = HTTP2Limits()
+            let (streams, size) = (16, 300)
+            let count = Int(limits.streamWindowBytes) * 2 / size
+            #expect(streams * count * size > Int(limits.connectionWindowBytes) * 4)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for stream in 0..<streams {
+                    group.addTask {
+                        let call = channel.call("/test.Control/Chat")
+                        let message = [UInt8](repeating: UInt8(stream + 1), count: size)
+                        for _ in 0..<count {
+                            await call.send(message)
+                            let answer = try await call.next()
+                            #expect(answer == message)
+                        }
+                        call.finishSending()
+                        let end = try await call.next()
+                        #expect(end == nil)
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test("a handler that ends early answers early, and the rest of the request is not waited for")
     func earlyEnd() async throws {
         try await withControl { server, channel in
