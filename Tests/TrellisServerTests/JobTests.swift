@@ -373,10 +373,6 @@ struct JobTests {
                 )
                 let job = try await database.eventually(id) { $0.state == .succeeded }
                 #expect(job.attempts == 2 && log.runs == [:])
-                let row = try await database.withServer {
-                    try await $0.run(OperationGet(tenantID: .zero, jobID: id), Scope.platformSettings)
-                }
-                #expect(row == nil, "it is no operation")
             }
         }
     }

@@ -95,6 +95,8 @@ extension OperationRow {
             updateTime: Timestamp(updateTime),
             expireTime: expireTime.map { Timestamp($0) }
         )
+        // What it leads to may be stored before it is shown (``JobContext/finish(_:)``).
+        guard operation.done else { return operation }
         if let error { operation.result = .error(try RPCStatus(serialized: error)) }
         if let response { operation.result = .response(try AnyMessage(serialized: response)) }
         return operation
