@@ -108,14 +108,10 @@ extension EndUsers {
     /// Purges the deleted end users of all tenants whose time to be restored is over, but for those under a legal hold: with
     /// everything personal about them, and the keys to it. By a job of the platform.
     public static func purge(_ job: JobContext) async throws {
-        var purged = 0
-        repeat {
-            try job.checkCancellation()
-            purged = try await job.write { work in
-                let endUsers = try await work.transaction.run(EndUserPurge(count: purgeBatch))
-                for row in endUsers { work.audit(in: row.tenantID).target("end_user", row.endUserID.text) }
-                return endUsers.count
-            }
-        } while purged > 0
+        try await job.writeAll("end users removed") { work in
+            let endUsers = try await work.transaction.run(EndUserPurge(count: purgeBatch))
+            for row in endUsers { work.audit(in: row.tenantID).target("end_user", row.endUserID.text) }
+            return endUsers.count
+        }
     }
 }

@@ -75,14 +75,10 @@ public enum TenantSweep {
 
     /// Removes the sites whose time to be restored is over, of all tenants. By a job of the platform.
     public static func removeSites(_ job: JobContext) async throws {
-        var removed = 0
-        repeat {
-            try job.checkCancellation()
-            removed = try await job.write { work in
-                let sites = try await work.transaction.run(SitesPurge(count: sitesPerStep))
-                for site in sites { work.audit(in: site.tenantID).target("site", site.siteID.text) }
-                return sites.count
-            }
-        } while removed > 0
+        try await job.writeAll("sites removed") { work in
+            let sites = try await work.transaction.run(SitesPurge(count: sitesPerStep))
+            for site in sites { work.audit(in: site.tenantID).target("site", site.siteID.text) }
+            return sites.count
+        }
     }
 }

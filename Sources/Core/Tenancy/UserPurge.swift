@@ -14,17 +14,10 @@ public enum UserPurge {
     /// Says how it is run, and when: every night at two.
     public static func register(in registry: inout JobRegistry) {
         registry.handle(kind) { _, context in
-            var done: Int64 = 0
-            while true {
-                try context.checkCancellation()
-                let count = try await context.write { work in
-                    let users = try await work.transaction.run(UserPurgeBatch(count: batch))
-                    for user in users { work.audit(in: user.tenantID).target("user", user.userID.text) }
-                    return users.count
-                }
-                guard count > 0 else { return }
-                done += Int64(count)
-                try await context.report(done: done, total: 0, message: "users deleted for good")
+            try await context.writeAll("users deleted for good") { work in
+                let users = try await work.transaction.run(UserPurgeBatch(count: batch))
+                for user in users { work.audit(in: user.tenantID).target("user", user.userID.text) }
+                return users.count
             }
         }
         registry.schedule("purge-users", .cron(CronExpression(literal: "0 2 * * *")), kind, NoPayload())

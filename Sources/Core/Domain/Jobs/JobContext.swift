@@ -86,6 +86,21 @@ public final class JobContext: @unchecked Sendable {
         return value
     }
 
+    /// Runs ``write(_:)`` until `body`, which answers with how much it has done, finds nothing more to do: what cannot be one
+    /// transaction because there may be any amount of it.
+    ///
+    /// - Parameter message: what the job shows as its progress, beside how much it has done.
+    public func writeAll(_ message: String, _ body: (Work) async throws -> Int) async throws {
+        var done: Int64 = 0
+        while true {
+            try checkCancellation()
+            let count = try await write(body)
+            guard count > 0 else { return }
+            done += Int64(count)
+            try await report(done: done, total: 0, message: message)
+        }
+    }
+
     /// Runs the transaction that ends an operation: what it changes and that the operation has succeeded take effect together,
     /// so that this happens exactly once. The handler returns what this returns. Of events and of who may do what, what is said of
     /// ``write(_:)`` holds: nobody sees the operation as ended before all servers know.
