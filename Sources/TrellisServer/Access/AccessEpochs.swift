@@ -228,6 +228,10 @@ final class AccessEpochs: @unchecked Sendable {
         }
     }
 
+    /// Waits until no server acts any more on what was true before anything that is committed by now, whosever access it changed:
+    /// ``lease`` and ``margin``. From any loop.
+    func settleEverything() async { await loop.run { [self] in await sleepLease(from: loop.now) } }
+
     private static func changes(_ access: [UUID: Int64]) -> [Change] { access.map { "\($0.key) \($0.value)" } }
 
     private func wait(for changes: [Change]) async {

@@ -204,26 +204,8 @@ final class JobWorker: @unchecked Sendable {
             keyring: part.keyring,
             settle: { await part.epochs.settle($0) }
         )
-        if let response = job.response {
-            // It has taken effect, and whoever had it was lost before all servers knew.
-            part.loop.startTask {
-                _ = await part.epochs.settleAgain([job.tenantID])
-                await self.settle(entry, handler, .succeeded(response), on: part)
-            }
-            return
-        }
         let outcome: Result<[UInt8]?, any Error>
-        do {
-            if job.isCancelled {
-                entry.end(.cancelled)
-                throw CancellationError()
-            }
-            // Servers that work on it keep dying: that is a failure, too.
-            if handler.retries.pause(after: Int(job.failures)) == nil, job.failures > 0 {
-                throw PermanentJobFailure(JobAbandoned(times: Int(job.failures)))
-            }
-            outcome = .success(try await handler.run(job.payload, context))
-        } catch {
+        do { outcome = .success(try await perform(entry, handler, context, on: part)) } catch {
             outcome = .failure(error)
         }
         let finished = context.finished
@@ -233,6 +215,29 @@ final class JobWorker: @unchecked Sendable {
             if let access = finished?.access, !access.isEmpty { await part.epochs.settle(access) }
             await self.settle(entry, handler, verdict, on: part)
         }
+    }
+
+    private func perform(
+        _ entry: RunningJob,
+        _ handler: JobHandler,
+        _ context: JobContext,
+        on part: LoopServices
+    ) async throws -> [UInt8]? {
+        let job = entry.job
+        if let response = job.response {
+            // It has taken effect, and whoever had it was lost before all servers knew.
+            await part.epochs.settleEverything()
+            return response
+        }
+        if job.isCancelled {
+            entry.end(.cancelled)
+            throw CancellationError()
+        }
+        // Servers that work on it keep dying: that is a failure, too.
+        if handler.retries.pause(after: Int(job.failures)) == nil, job.failures > 0 {
+            throw PermanentJobFailure(JobAbandoned(times: Int(job.failures)))
+        }
+        return try await handler.run(job.payload, context)
     }
 
     private func settle(
