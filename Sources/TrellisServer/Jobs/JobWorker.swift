@@ -102,9 +102,11 @@ final class JobWorker: @unchecked Sendable {
         loop.assertOnLoop()
         isStopping = true
         nap?.wake()
-        await drained(within: grace)
+        await wait(within: grace) { isIdle }
+        // Before anything is given back: a look that is under way could take it again.
+        await wait(within: limits.cancelGrace) { !isClaiming }
         for job in running.values { job.end(.stopping) }
-        await drained(within: limits.cancelGrace)
+        await wait(within: limits.cancelGrace) { isIdle }
         if !running.isEmpty {
             log.warning("jobs go on after they were cancelled", metadata: ["count": "\(running.count)"])
         }
@@ -115,13 +117,17 @@ final class JobWorker: @unchecked Sendable {
     /// Whether nothing is under way.
     private var isIdle: Bool { running.isEmpty && !isClaiming }
 
-    private func drained(within grace: Duration) async {
-        guard !isIdle else { return }
-        let nap = Nap(on: loop, for: grace)
-        drain = nap
-        // Its own task is not cancelled: the server waits for it.
-        try? await nap.wait()
-        drain = nil
+    private func wait(within grace: Duration, until isOver: () -> Bool) async {
+        let end = loop.now + grace.nanoseconds
+        while !isOver() {
+            let now = loop.now
+            guard now < end else { return }
+            let nap = Nap(on: loop, for: .nanoseconds(Int64(end - now)))
+            drain = nap
+            // Its own task is not cancelled: the server waits for it.
+            try? await nap.wait()
+            drain = nil
+        }
     }
 
     // MARK: Taking jobs
@@ -144,7 +150,7 @@ final class JobWorker: @unchecked Sendable {
             self.nap = nil
         }
         isClaiming = false
-        if isIdle { drain?.wake() }
+        drain?.wake()
     }
 
     private func claim() async throws(PostgresError) {
@@ -294,7 +300,7 @@ final class JobWorker: @unchecked Sendable {
     private func ended(_ entry: RunningJob, _ verdict: JobVerdict) {
         running[Run(entry.job)] = nil
         counts[entry.job.kind, default: [:]][verdict.name, default: 0] += 1
-        if isIdle { drain?.wake() }
+        drain?.wake()
         if wasFull { wake() }
     }
 
